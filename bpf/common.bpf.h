@@ -1,0 +1,69 @@
+/* SPDX-FileCopyrightText: cryptofleet.audit contributors */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What every probe does: who is running, count, send. */
+#ifndef CRYPTOFLEET_COMMON_BPF_H
+#define CRYPTOFLEET_COMMON_BPF_H
+
+#include "kernel.h"
+#include "events.h"
+
+/* User space creates the ring once and hands it to every object; its size there is what counts. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, COUNTER_IDS);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters SEC(".maps");
+
+/* The tracer itself: its own opens and calls are not observations. */
+const volatile __u32 tracer_pid = 0;
+
+/* Wake the reader early once the ring holds this much; otherwise it comes by itself every tick. */
+const volatile __u64 wake_at_bytes = 1 << 20;
+
+static __always_inline void count(__u32 id)
+{
+	__u64 *value = bpf_map_lookup_elem(&counters, &id);
+
+	if (value)
+		*value += 1;
+}
+
+static __always_inline __u64 wake_flags(void *ring)
+{
+	return bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) > wake_at_bytes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+}
+
+static __always_inline void fill_image(struct image *image, struct task_struct *task)
+{
+	image->pid = BPF_CORE_READ(task, tgid);
+	image->exec_id = (__u32)BPF_CORE_READ(task, self_exec_id);
+	image->start = BPF_CORE_READ(task, group_leader, start_boottime);
+}
+
+static __always_inline void fill_header(struct event_header *header, __u16 type, __u32 size)
+{
+	header->abi = EVENT_ABI;
+	header->type = type;
+	header->size = size;
+	header->time = bpf_ktime_get_boot_ns();
+}
+
+/* Only for the running task: uid, cgroup and comm come from helpers that know no other. */
+static __always_inline void fill_subject(struct subject *subject, struct task_struct *task)
+{
+	fill_image(&subject->image, task);
+	subject->parent_pid = BPF_CORE_READ(task, real_parent, tgid);
+	subject->uid = (__u32)bpf_get_current_uid_gid();
+	subject->cgroup = bpf_get_current_cgroup_id();
+	subject->mount_namespace = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
+	subject->pad = 0;
+	bpf_get_current_comm(subject->comm, sizeof(subject->comm));
+}
+
+#endif

@@ -1,0 +1,156 @@
+/* SPDX-FileCopyrightText: cryptofleet.audit contributors */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the probes tell user space: event records and counter maps. plugins/module_utils/_events.py mirrors this file;
+ * tests/unit compares both. Self-contained but for the __uNN types. Every padding is written out; fields are append-only,
+ * and a changed layout raises EVENT_ABI: user space refuses records of another ABI.
+ */
+#ifndef CRYPTOFLEET_EVENTS_H
+#define CRYPTOFLEET_EVENTS_H
+
+#define EVENT_ABI 1
+
+enum event_type {
+	EVENT_EXEC = 1,
+	EVENT_FORK = 2,
+	EVENT_EXIT = 3,
+	EVENT_FILE_OPEN = 4,
+	EVENT_OPERATION = 5,
+};
+
+struct event_header {
+	__u16 abi;
+	__u16 type;
+	__u32 size;	/* of the whole record, bytes */
+	__u64 time;	/* CLOCK_BOOTTIME, ns */
+};
+
+/* One program image of one process: a reused pid differs in start, an execve in exec_id. */
+struct image {
+	__u32 pid;	/* thread group id, initial pid namespace */
+	__u32 exec_id;	/* low half of task->self_exec_id */
+	__u64 start;	/* task->start_boottime of the leader, ns */
+};
+
+/* Who: enough to name a process that is gone before anyone looks. */
+struct subject {
+	struct image image;
+	__u32 parent_pid;
+	__u32 uid;
+	__u64 cgroup;	/* cgroup v2 id */
+	__u32 mount_namespace;
+	__u32 pad;
+	char comm[16];
+};
+
+/*
+ * Paths travel as components from the leaf to the root of the mount namespace, each ended by a NUL, as the dentry walk finds
+ * them. PATH_COMPLETE says that the walk reached the root.
+ */
+enum path_flag {
+	PATH_COMPLETE = 1,
+	ARGUMENTS_TRUNCATED = 2,
+	OPEN_NOT_COUNTED = 4,	/* the counter map was full: this record stands for itself alone */
+};
+
+#define MAX_ARGUMENTS 4096
+#define MAX_WALK 4096
+#define MAX_NAME 4096	/* PATH_MAX */
+
+struct exec_event {
+	struct event_header header;
+	struct subject subject;
+	__u64 exe_inode;
+	__u32 exe_device;
+	__u16 path_size;
+	__u16 arguments_size;
+	__u32 flags;
+	__u32 pad;
+	/* path_size bytes of the executable's path, then arguments_size bytes of NUL-separated arguments */
+};
+
+struct fork_event {
+	struct event_header header;
+	struct subject subject;		/* the child */
+	struct image parent;
+};
+
+struct exit_event {
+	struct event_header header;
+	struct subject subject;
+	__s32 exit_code;		/* as wait(2) gives it: status << 8 | signal */
+	__u32 pad;
+};
+
+/* One counter for each (image, file, open flags, result). */
+struct open_key {
+	struct image image;
+	__u64 inode;
+	__u32 device;
+	__u32 open_flags;
+	__s32 error;			/* 0, or -errno */
+	__u32 name_hash;		/* of a failed open, which has no inode: FNV-1a of the name's last 16 bytes */
+};
+
+struct counter {
+	__u64 count;
+	__u64 first;			/* CLOCK_BOOTTIME, ns */
+	__u64 last;
+};
+
+struct open_event {
+	struct event_header header;
+	struct subject subject;
+	struct open_key key;
+	__u64 size;			/* of the file, bytes */
+	__u32 rdev;
+	__u16 mode;			/* inode mode */
+	__u16 path_size;		/* of the opened file; of the base directory where the open failed */
+	__u16 name_size;		/* of the name as given, where the open failed */
+	__u16 flags;
+	__u32 pad;
+	/* path_size bytes of path, then name_size bytes of name */
+};
+
+struct inode_key {
+	__u64 inode;
+	__u32 device;
+	__u32 pad;
+};
+
+enum inode_class {
+	INODE_OTHER = 1,
+	INODE_CRYPTO = 2,
+};
+
+/* One counter for each (image, library, function, algorithm, direction). */
+struct operation_key {
+	struct image image;
+	__u16 library;			/* index user space gave the attached file */
+	__u16 function;			/* index into the function table of user space */
+	__u8 operation;			/* enum direction */
+	__u8 internal;			/* called from inside the library itself */
+	__u16 key_bits;
+	__u32 nid;			/* OpenSSL's number of the algorithm, 0 where it has a name only */
+	__u32 digest_nid;
+	char name[24];			/* algorithm by name, NUL padded; empty where nid tells */
+};
+
+struct operation_event {
+	struct event_header header;
+	struct subject subject;
+	struct operation_key key;
+};
+
+/* Per-CPU counters of each probe. */
+enum counter_id {
+	COUNT_HITS,		/* the probe ran on something it looks for */
+	COUNT_RING_FULL,	/* events lost: the ring buffer was full */
+	COUNT_MAP_FULL,		/* counters lost: the counter map was full */
+	COUNT_USER_FAULT,	/* user memory could not be read */
+	COUNT_UNCLASSIFIED,	/* opens of files of unknown content not reported: their own ring was full */
+	COUNT_NESTED,		/* calls that were part of another counted call */
+	COUNTER_IDS,
+};
+
+#endif

@@ -1,0 +1,401 @@
+// SPDX-FileCopyrightText: cryptofleet.audit contributors
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Probe `file_open`: which process opened which file, with flags, result and the path the kernel itself resolved.
+ *
+ * One program on the return of every system call, which leaves at once where it is not an open. At the return the opened
+ * struct file is known, so relative names, dirfd, symlinks, chroots and containers need no work: its dentry is walked to the
+ * root. No map carries state from entry to return, and the file name's page is resident, because the kernel has just read it.
+ *
+ * What a file is, is told by its content, in user space. It writes its verdict on each inode back into `classes`; opens of
+ * files known to be something else end here. Opens of a name that hints at cryptography, or of a file known to be, go to the
+ * shared ring; the first open of any other unknown file goes to a ring of its own, so that a storm there costs nothing here.
+ */
+#include "common.bpf.h"
+#include "path.bpf.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+#define S_IFMT 0170000
+#define S_IFREG 0100000
+#define S_IFCHR 0020000
+#define O_ACCMODE 03
+#define AT_FDCWD (-100)
+/* MKDEV(1, 8) and MKDEV(1, 9), Documentation/admin-guide/devices.txt */
+#define DEV_RANDOM 0x100008
+#define DEV_URANDOM 0x100009
+
+/* Names that hint at cryptography, by their last four bytes: filled by user space before load is complete. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 256);
+	__type(key, __u32);
+	__type(value, __u8);
+} name_hints SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 32768);
+	__type(key, struct inode_key);
+	__type(value, __u8);
+} classes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct open_key);
+	__type(value, struct counter);
+} opens SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} unknown_events SEC(".maps");
+
+struct open_record {
+	__u64 walked;
+	struct open_event event;
+	char data[WALK_ROOM + MAX_NAME];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct open_record);
+} scratch SEC(".maps");
+
+struct request {
+	int dirfd;
+	__u32 flags;
+	const char *name;	/* in user memory; NULL where the call has none */
+};
+
+/* Numbers: arch/x86/entry/syscalls/syscall_{64,32}.tbl, include/uapi/asm-generic/unistd.h. */
+#if defined(__TARGET_ARCH_x86)
+/* TS_COMPAT, arch/x86/include/asm/thread_info.h: the call came by the 32-bit entry */
+#define IS_32BIT(task) (BPF_CORE_READ(task, thread_info.status) & 2)
+#define ARG1(regs) ((regs)->di)
+#define ARG2(regs) ((regs)->si)
+#define ARG3(regs) ((regs)->dx)
+enum { NR_OPEN = 2, NR_CREAT = 85, NR_OPENAT = 257, NR_OPEN_BY_HANDLE_AT = 304, NR_OPENAT2 = 437, NR32_OPENAT = 295 };
+#else
+/* TIF_32BIT, arch/arm64/include/asm/thread_info.h */
+#define IS_32BIT(task) (BPF_CORE_READ(task, thread_info.flags) & (1UL << 22))
+#define ARG1(regs) ((regs)->orig_x0)
+#define ARG2(regs) ((regs)->regs[1])
+#define ARG3(regs) ((regs)->regs[2])
+enum { NR_OPENAT = 56, NR_OPEN_BY_HANDLE_AT = 265, NR_OPENAT2 = 437 };
+#endif
+
+#define O_CREAT_WRONLY_TRUNC (00000100 | 00000001 | 00001000)
+
+/* struct open_how, include/uapi/linux/openat2.h: flags come first */
+static __always_inline __u32 open_how_flags(const void *how)
+{
+	__u64 flags = 0;
+
+	if (bpf_probe_read_user(&flags, sizeof(flags), how))
+		count(COUNT_USER_FAULT);
+	return (__u32)flags;
+}
+
+/* Which open this was: 0, or -1 where the system call is another. */
+static __always_inline int decode(struct pt_regs *regs, struct task_struct *task, struct request *request)
+{
+	long number = REGS_SYSCALL(regs);
+
+	request->dirfd = AT_FDCWD;
+	request->name = 0;
+	switch (number) {
+	case NR_OPENAT:
+		request->dirfd = (int)ARG1(regs);
+		request->name = (const char *)ARG2(regs);
+		request->flags = (__u32)ARG3(regs);
+		break;
+	case NR_OPENAT2:
+		request->dirfd = (int)ARG1(regs);
+		request->name = (const char *)ARG2(regs);
+		request->flags = open_how_flags((const void *)ARG3(regs));
+		break;
+	case NR_OPEN_BY_HANDLE_AT:
+		request->flags = (__u32)ARG3(regs);
+		break;
+#if defined(__TARGET_ARCH_x86)
+	case NR_OPEN:
+		request->name = (const char *)ARG1(regs);
+		request->flags = (__u32)ARG2(regs);
+		break;
+	case NR_CREAT:
+		request->name = (const char *)ARG1(regs);
+		request->flags = O_CREAT_WRONLY_TRUNC;
+		break;
+	case NR32_OPENAT:
+		break;
+#endif
+	default:
+		return -1;
+	}
+	/* 32-bit programs have other numbers. On x86 their openat is decoded, which is what their C library calls. */
+	if (IS_32BIT(task)) {
+#if defined(__TARGET_ARCH_x86)
+		if (number != NR32_OPENAT)
+			return -1;
+		request->dirfd = (int)regs->bx;
+		request->name = (const char *)(regs->cx & 0xffffffff);
+		request->flags = (__u32)regs->dx;
+		return 0;
+#else
+		return -1;
+#endif
+	}
+#if defined(__TARGET_ARCH_x86)
+	if (number == NR32_OPENAT)
+		return -1;	/* preadv */
+#endif
+	return 0;
+}
+
+static __always_inline struct file *file_of(struct task_struct *task, unsigned int fd)
+{
+	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	struct file *file = 0;
+
+	if (fd < BPF_CORE_READ(table, max_fds))
+		bpf_probe_read_kernel(&file, sizeof(file), BPF_CORE_READ(table, fd) + fd);
+	return file;
+}
+
+static __always_inline int hinted(__u32 last4)
+{
+	return bpf_map_lookup_elem(&name_hints, &last4) != 0;
+}
+
+/* 1: this (image, file, flags, result) was seen before, and is counted now. 0: first sight. */
+static __always_inline int counted_before(struct open_key *key)
+{
+	struct counter *seen = bpf_map_lookup_elem(&opens, key);
+
+	if (!seen)
+		return 0;
+	__sync_fetch_and_add(&seen->count, 1);
+	seen->last = bpf_ktime_get_boot_ns();
+	return 1;
+}
+
+/* After the record of a first sight was sent. Another CPU may have been first: then this one counts beside it. */
+static __always_inline int begin_count(struct open_key *key)
+{
+	struct counter one = { .count = 1 };
+
+	one.first = one.last = bpf_ktime_get_boot_ns();
+	if (!bpf_map_update_elem(&opens, key, &one, BPF_NOEXIST))
+		return 0;
+	return counted_before(key) ? 0 : -1;
+}
+
+static __always_inline void report(struct open_record *record, struct task_struct *task, __u64 path_size, __u64 name_size, int known)
+{
+	__u64 size = sizeof(record->event) + path_size + name_size;
+	long failed;
+
+	fill_subject(&record->event.subject, task);
+	record->event.path_size = path_size;
+	record->event.name_size = name_size;
+	record->event.pad = 0;
+	asm volatile("" : "+r"(size));
+	if (size > sizeof(record->event) + sizeof(record->data))
+		return;
+	fill_header(&record->event.header, EVENT_FILE_OPEN, size);
+	/* The count begins first: user space looks it up when it has read the record. */
+	if (begin_count(&record->event.key)) {
+		count(COUNT_MAP_FULL);
+		record->event.flags |= OPEN_NOT_COUNTED;
+	}
+	if (known)
+		failed = bpf_ringbuf_output(&events, &record->event, size, wake_flags(&events));
+	else
+		failed = bpf_ringbuf_output(&unknown_events, &record->event, size, wake_flags(&unknown_events));
+	if (failed) {
+		count(known ? COUNT_RING_FULL : COUNT_UNCLASSIFIED);
+		bpf_map_delete_elem(&opens, &record->event.key);	/* the next open of it is a first sight again */
+	}
+}
+
+static __always_inline void opened(struct task_struct *task, struct request *request, unsigned int fd)
+{
+	struct file *file = file_of(task, fd);
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	struct inode_key inode_key = {};
+	struct open_record *record;
+	struct dentry *dentry;
+	__u32 last4 = 0, zero = 0, length, rdev;
+	__u64 path_size;
+	__u16 mode;
+	__u8 *class;
+	int writes, known;
+
+	mode = BPF_CORE_READ(inode, i_mode);
+	rdev = BPF_CORE_READ(inode, i_rdev);
+	if ((mode & S_IFMT) == S_IFCHR) {
+		if (rdev != DEV_RANDOM && rdev != DEV_URANDOM)
+			return;
+	} else if ((mode & S_IFMT) != S_IFREG) {
+		return;
+	}
+	switch (BPF_CORE_READ(inode, i_sb, s_magic)) {	/* include/uapi/linux/magic.h */
+	case 0x9fa0:		/* proc */
+	case 0x62656572:	/* sysfs */
+	case 0x27e0eb:		/* cgroup */
+	case 0x63677270:	/* cgroup2 */
+	case 0x74726163:	/* tracefs */
+	case 0x64626720:	/* debugfs */
+		return;
+	}
+	count(COUNT_HITS);
+	inode_key.inode = BPF_CORE_READ(inode, i_ino);
+	inode_key.device = BPF_CORE_READ(inode, i_sb, s_dev);
+	writes = (request->flags & O_ACCMODE) != 0;
+	class = bpf_map_lookup_elem(&classes, &inode_key);
+	if (class && *class == INODE_OTHER && !writes)
+		return;
+
+	record = bpf_map_lookup_elem(&scratch, &zero);
+	if (!record)
+		return;
+	fill_image(&record->event.key.image, task);
+	record->event.key.inode = inode_key.inode;
+	record->event.key.device = inode_key.device;
+	record->event.key.open_flags = request->flags;
+	record->event.key.error = 0;
+	record->event.key.name_hash = 0;
+	if (counted_before(&record->event.key))
+		return;
+
+	dentry = BPF_CORE_READ(file, f_path.dentry);
+	length = BPF_CORE_READ(dentry, d_name.len);
+	if (length >= 4)
+		bpf_probe_read_kernel(&last4, sizeof(last4), BPF_CORE_READ(dentry, d_name.name) + length - 4);
+	known = (class && *class == INODE_CRYPTO) || (mode & S_IFMT) == S_IFCHR || hinted(last4);
+	if (writes && class)
+		bpf_map_delete_elem(&classes, &inode_key);	/* its content is about to change */
+
+	record->event.size = BPF_CORE_READ(inode, i_size);
+	record->event.rdev = rdev;
+	record->event.mode = mode;
+	record->event.flags = walk_path(dentry, BPF_CORE_READ(file, f_path.mnt), &record->walked, record->data);
+	path_size = record->walked;
+	asm volatile("" : "+r"(path_size));
+	if (path_size > WALK_ROOM)
+		return;
+	report(record, task, path_size, 0, known);
+}
+
+/* FNV-1a over the last 16 bytes: tells failed names apart in the counter key without a loop of unknown length. */
+static __always_inline __u32 hash_tail(const char *name, long size)
+{
+	unsigned char tail[16] = {};
+	__u32 hash = 2166136261u;
+
+	if (size > (long)sizeof(tail))
+		name += size - sizeof(tail);
+	if (bpf_probe_read_user(tail, sizeof(tail), name))
+		return 0;
+	for (int i = 0; i < (int)sizeof(tail); i++)
+		hash = (hash ^ tail[i]) * 16777619u;
+	return hash;
+}
+
+/* A failed open is worth telling where its name hints at cryptography: it has no content that could. */
+static __always_inline void refused(struct task_struct *task, struct request *request, long error)
+{
+	struct open_record *record;
+	struct vfsmount *vfsmount;
+	struct dentry *dentry;
+	__u64 path_size;
+	__u32 last4 = 0, zero = 0;
+	char first = 0;
+	long size;
+
+	if (!request->name)
+		return;
+	record = bpf_map_lookup_elem(&scratch, &zero);
+	if (!record)
+		return;
+	size = bpf_probe_read_user_str(record->data + WALK_ROOM, MAX_NAME, request->name);
+	if (size < 0)
+		count(COUNT_USER_FAULT);
+	if (size < 6)
+		return;		/* four bytes, one before them and the NUL */
+	if (bpf_probe_read_user(&last4, sizeof(last4), request->name + size - 5) || !hinted(last4))
+		return;
+	count(COUNT_HITS);
+	fill_image(&record->event.key.image, task);
+	record->event.key.inode = 0;
+	record->event.key.device = 0;
+	record->event.key.open_flags = request->flags;
+	record->event.key.error = (__s32)error;
+	record->event.key.name_hash = hash_tail(request->name, size - 1);
+	if (counted_before(&record->event.key))
+		return;
+
+	bpf_probe_read_user(&first, sizeof(first), request->name);
+	if (first == '/') {
+		dentry = BPF_CORE_READ(task, fs, root.dentry);
+		vfsmount = BPF_CORE_READ(task, fs, root.mnt);
+	} else if (request->dirfd == AT_FDCWD) {
+		dentry = BPF_CORE_READ(task, fs, pwd.dentry);
+		vfsmount = BPF_CORE_READ(task, fs, pwd.mnt);
+	} else {
+		struct file *directory = file_of(task, request->dirfd);
+
+		dentry = BPF_CORE_READ(directory, f_path.dentry);
+		vfsmount = BPF_CORE_READ(directory, f_path.mnt);
+	}
+	record->event.flags = walk_path(dentry, vfsmount, &record->walked, record->data);
+	record->event.size = 0;
+	record->event.rdev = 0;
+	record->event.mode = 0;
+	path_size = record->walked;
+	asm volatile("" : "+r"(path_size));
+	if (path_size > WALK_ROOM)
+		return;
+	/* Again, behind the base's path, where it belongs. */
+	size = bpf_probe_read_user_str(record->data + path_size, MAX_NAME, request->name);
+	if (size < 0 || size > MAX_NAME)
+		return;
+	report(record, task, path_size, size, 1);
+}
+
+SEC("tp_btf/sys_exit")
+int file_open(__u64 *ctx)
+{
+	struct pt_regs *regs = (struct pt_regs *)ctx[0];
+	struct task_struct *task;
+	struct request request;
+	long result = (long)ctx[1];
+
+	switch (REGS_SYSCALL(regs)) {	/* before anything costs: this runs on every system call of the host */
+	case NR_OPENAT:
+	case NR_OPENAT2:
+	case NR_OPEN_BY_HANDLE_AT:
+#if defined(__TARGET_ARCH_x86)
+	case NR_OPEN:
+	case NR_CREAT:
+	case NR32_OPENAT:
+#endif
+		break;
+	default:
+		return 0;
+	}
+	if (bpf_get_current_pid_tgid() >> 32 == tracer_pid)
+		return 0;
+	task = (struct task_struct *)bpf_get_current_task();
+	if (decode(regs, task, &request))
+		return 0;
+	if (result >= 0)
+		opened(task, &request, (unsigned int)result);
+	else
+		refused(task, &request, result);
+	return 0;
+}

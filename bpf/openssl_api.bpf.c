@@ -1,0 +1,291 @@
+// SPDX-FileCopyrightText: cryptofleet.audit contributors
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Probe `openssl_api`: which process asked libcrypto or libssl for which operation with which algorithm, counted here.
+ *
+ * Uprobes at function entry, nothing at return. Each function has a row in `functions` (which argument names the algorithm,
+ * and how), given by user space from plugins/module_utils/_openssl_functions.py. One object is loaded for each library file.
+ *
+ * Counted once: a public function that calls another public one inside the library must not count twice.
+ *  - A nested call returns into the library's own text: the return address tells, and the count is kept apart (`internal`).
+ *  - A tail call leaves the outer caller's return address at the same stack slot: same thread, same slot, same address,
+ *    another function means that the call before it turned into this one.
+ */
+#include "common.bpf.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+#define MAX_FUNCTIONS 96
+
+/* How the algorithm is found. "object" is the argument `argument`; struct layouts as of OpenSSL 1.1.0 to 3.5. */
+enum shape {
+	SHAPE_NONE = 0,		/* the function is the algorithm; user space knows it */
+	SHAPE_NID,		/* the argument is the NID */
+	SHAPE_CIPHER,		/* EVP_CIPHER *: nid at 0, key_len at 8. NULL: first member of the EVP_CIPHER_CTX in argument 0 */
+	SHAPE_DIGEST,		/* EVP_MD *: nid at 0. NULL: first member of the EVP_MD_CTX in argument 0 */
+	SHAPE_NAME,		/* const char * */
+	SHAPE_METHOD,		/* context whose first member points to a fetched method with type_name at 16 (3.x) */
+	SHAPE_PKEY_CTX_1_1,	/* EVP_PKEY_CTX of 1.1: pmeth at 0, pkey_id at 0 of it */
+	SHAPE_PKEY_CTX_3,	/* EVP_PKEY_CTX of 3.x: keytype at 24 */
+	SHAPE_PKEY,		/* EVP_PKEY *: type at 0 */
+};
+
+struct function {
+	__s64 text_low;		/* the library's code relative to the probed address: [low, high) */
+	__s64 text_high;
+	__u16 id;
+	__u8 shape;
+	__u8 argument;
+	__u8 digest_shape;	/* SHAPE_DIGEST, SHAPE_NAME or SHAPE_NONE: a second algorithm, of a signature */
+	__u8 digest_argument;
+	__u8 direction_argument;	/* 0: none; else the argument that is 1 for encrypt, 0 for decrypt, -1 for unchanged */
+	__u8 bits_argument;	/* 0: none; else the argument that is a key size in bits */
+};
+
+const volatile struct function functions[MAX_FUNCTIONS] = {};
+const volatile __u16 library = 0;
+
+enum direction {
+	DIRECTION_OF_FUNCTION = 0,
+	DIRECTION_ENCRYPT = 1,
+	DIRECTION_DECRYPT = 2,
+	DIRECTION_UNCHANGED = 3,
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct operation_key);
+	__type(value, struct counter);
+} operations SEC(".maps");
+
+struct last_call {
+	__u64 slot;
+	__u64 return_address;
+	__u32 function;
+	__u32 pad;
+};
+
+/* By thread id. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u32);
+	__type(value, struct last_call);
+} last_calls SEC(".maps");
+
+/* For the budget: calls of each function, whoever made them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, MAX_FUNCTIONS);
+	__type(key, __u32);
+	__type(value, __u64);
+} function_hits SEC(".maps");
+
+#if defined(__TARGET_ARCH_x86)
+#define STACK(ctx) ((ctx)->sp)
+#define ADDRESS(ctx) ((ctx)->ip)
+#define ARGUMENTS(ctx) { (ctx)->di, (ctx)->si, (ctx)->dx, (ctx)->cx, (ctx)->r8, (ctx)->r9 }
+static __always_inline __u64 return_address_of(struct pt_regs *ctx)
+{
+	__u64 address = 0;
+
+	if (bpf_probe_read_user(&address, sizeof(address), (void *)ctx->sp))
+		count(COUNT_USER_FAULT);
+	return address;
+}
+#else
+#define STACK(ctx) ((ctx)->sp)
+#define ADDRESS(ctx) ((ctx)->pc)
+#define ARGUMENTS(ctx) { (ctx)->regs[0], (ctx)->regs[1], (ctx)->regs[2], (ctx)->regs[3], (ctx)->regs[4], (ctx)->regs[5] }
+static __always_inline __u64 return_address_of(struct pt_regs *ctx)
+{
+	return ctx->regs[30];
+}
+#endif
+
+/*
+ * All six are loaded before one is chosen: clang would otherwise compute the member's address and load once, and the verifier
+ * takes only constant offsets into the context.
+ */
+static __always_inline __u64 argument_of(struct pt_regs *ctx, __u8 index)
+{
+	__u64 argument[] = ARGUMENTS(ctx);
+
+	asm volatile("" : "+r"(argument[0]), "+r"(argument[1]), "+r"(argument[2]));
+	asm volatile("" : "+r"(argument[3]), "+r"(argument[4]), "+r"(argument[5]));
+	switch (index) {
+	case 0: return argument[0];
+	case 1: return argument[1];
+	case 2: return argument[2];
+	case 3: return argument[3];
+	case 4: return argument[4];
+	default: return argument[5];
+	}
+}
+
+static __always_inline __u64 pointer_at(__u64 address)
+{
+	__u64 value = 0;
+
+	if (address && bpf_probe_read_user(&value, sizeof(value), (void *)address))
+		count(COUNT_USER_FAULT);
+	return value;
+}
+
+static __always_inline __s32 number_at(__u64 address)
+{
+	__s32 value = 0;
+
+	if (address && bpf_probe_read_user(&value, sizeof(value), (void *)address))
+		count(COUNT_USER_FAULT);
+	return value;
+}
+
+static __always_inline void name_at(__u64 address, struct operation_key *key)
+{
+	if (address && bpf_probe_read_user_str(key->name, sizeof(key->name), (void *)address) < 0)
+		count(COUNT_USER_FAULT);
+}
+
+static __always_inline void find_algorithm(struct pt_regs *ctx, const volatile struct function *function, struct operation_key *key)
+{
+	__u64 object = argument_of(ctx, function->argument);
+
+	switch (function->shape) {
+	case SHAPE_NID:
+		key->nid = (__u32)object;
+		break;
+	case SHAPE_CIPHER:
+		if (!object)
+			object = pointer_at(argument_of(ctx, 0));
+		key->nid = number_at(object);
+		if (object)
+			key->key_bits = (__u16)(number_at(object + 8) * 8);
+		break;
+	case SHAPE_DIGEST:
+		if (!object)
+			object = pointer_at(argument_of(ctx, 0));
+		key->nid = number_at(object);
+		break;
+	case SHAPE_NAME:
+		name_at(object, key);
+		break;
+	case SHAPE_METHOD:
+		object = pointer_at(object);
+		name_at(object ? pointer_at(object + 16) : 0, key);
+		break;
+	case SHAPE_PKEY_CTX_1_1:
+		key->nid = number_at(pointer_at(object));
+		break;
+	case SHAPE_PKEY_CTX_3:
+		name_at(object ? pointer_at(object + 24) : 0, key);
+		break;
+	case SHAPE_PKEY:
+		key->nid = number_at(object);
+		break;
+	}
+	if (function->digest_shape == SHAPE_DIGEST)
+		key->digest_nid = number_at(argument_of(ctx, function->digest_argument));
+	else if (function->digest_shape == SHAPE_NAME)
+		name_at(argument_of(ctx, function->digest_argument), key);
+	if (function->bits_argument)
+		key->key_bits = (__u16)argument_of(ctx, function->bits_argument);
+	if (function->direction_argument) {
+		__s32 direction = (__s32)argument_of(ctx, function->direction_argument);
+
+		key->operation = direction < 0 ? DIRECTION_UNCHANGED : direction ? DIRECTION_ENCRYPT : DIRECTION_DECRYPT;
+	}
+}
+
+static __always_inline int turned_from_tail_call(struct pt_regs *ctx, __u64 return_address, __u32 function)
+{
+	__u32 thread = (__u32)bpf_get_current_pid_tgid();
+	struct last_call *last = bpf_map_lookup_elem(&last_calls, &thread);
+	struct last_call now = { .slot = STACK(ctx), .return_address = return_address, .function = function };
+
+	if (last && last->slot == now.slot && last->return_address == return_address && last->function != function)
+		return 1;
+	if (last)
+		*last = now;
+	else
+		bpf_map_update_elem(&last_calls, &thread, &now, BPF_ANY);
+	return 0;
+}
+
+static __always_inline void tally(struct operation_key *key, struct task_struct *task)
+{
+	struct counter *seen = bpf_map_lookup_elem(&operations, key);
+	struct operation_event event = {};
+	struct counter one = { .count = 1 };
+
+	if (seen) {
+		__sync_fetch_and_add(&seen->count, 1);
+		seen->last = bpf_ktime_get_boot_ns();
+		return;
+	}
+	one.first = one.last = bpf_ktime_get_boot_ns();
+	if (bpf_map_update_elem(&operations, key, &one, BPF_NOEXIST)) {
+		seen = bpf_map_lookup_elem(&operations, key);
+		if (seen)
+			__sync_fetch_and_add(&seen->count, 1);	/* another CPU was first */
+		else
+			count(COUNT_MAP_FULL);
+		return;
+	}
+	fill_subject(&event.subject, task);
+	event.key = *key;
+	fill_header(&event.header, EVENT_OPERATION, sizeof(event));
+	if (bpf_ringbuf_output(&events, &event, sizeof(event), wake_flags(&events)))
+		count(COUNT_RING_FULL);
+}
+
+/* Not inlined: the verifier checks it once for each of the programs below, which are two instructions each. */
+static __attribute__((noinline)) int called(struct pt_regs *ctx, __u32 index)
+{
+	const volatile struct function *function;
+	struct operation_key key = {};
+	struct task_struct *task;
+	__u64 return_address, *hits;
+	__s64 distance;
+
+	if (index >= MAX_FUNCTIONS)
+		return 0;
+	function = &functions[index];
+	hits = bpf_map_lookup_elem(&function_hits, &index);
+	if (hits)
+		*hits += 1;
+	count(COUNT_HITS);
+	if (bpf_get_current_pid_tgid() >> 32 == tracer_pid)
+		return 0;
+	return_address = return_address_of(ctx);
+	distance = return_address - ADDRESS(ctx);
+	key.internal = distance >= function->text_low && distance < function->text_high;
+	if (turned_from_tail_call(ctx, return_address, index)) {
+		count(COUNT_NESTED);
+		return 0;
+	}
+	task = (struct task_struct *)bpf_get_current_task();
+	fill_image(&key.image, task);
+	key.library = library;
+	key.function = function->id;
+	find_algorithm(ctx, function, &key);
+	tally(&key, task);
+	return 0;
+}
+
+#ifdef ATTACH_COOKIES
+/* 6.6 and later: one uprobe_multi link for all functions of a library; its cookies are the rows (bpf.h, BPF_TRACE_UPROBE_MULTI). */
+SEC("uprobe")
+int any_function(struct pt_regs *ctx)
+{
+	return called(ctx, (__u32)bpf_get_attach_cookie(ctx));
+}
+#else
+/* Older: bpf_get_attach_cookie() came with 5.15, so each row has a program of its own. */
+#define ROW(n) SEC("uprobe") int row_##n(struct pt_regs *ctx) { return called(ctx, n); }
+#define ROWS(t) ROW(t##0) ROW(t##1) ROW(t##2) ROW(t##3) ROW(t##4) ROW(t##5) ROW(t##6) ROW(t##7) ROW(t##8) ROW(t##9)
+ROW(0) ROW(1) ROW(2) ROW(3) ROW(4) ROW(5) ROW(6) ROW(7) ROW(8) ROW(9)
+ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6) ROWS(7) ROWS(8)
+ROW(90) ROW(91) ROW(92) ROW(93) ROW(94) ROW(95)
+#endif
