@@ -1,0 +1,161 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A small real load whose every use of cryptography is known: what a complete profile has to hold.
+
+Each step starts processes of its own, waits for them and notes what they were. Nothing here knows the tracer.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+RELATIVE_OPENS = 25
+INIT_CALLS = 1000
+PASSWORD = "correct-horse-battery"
+PORT = 44330
+STEP_TIMEOUT = 300
+
+_OPEN_RELATIVE = f"for _ in range({RELATIVE_OPENS}): open('server.pem', 'rb').close()"
+
+_OPEN_MISSING = """
+try:
+    open('missing.pem', 'rb')
+except FileNotFoundError:
+    raise SystemExit(3)
+"""
+
+_OPEN_LINK_AND_DIE = "import os; open('link.pem', 'rb').close(); os.kill(os.getpid(), 9)"
+
+_OPEN_AND_EXEC = "import os; [open('server.pem', 'rb').close() for _ in range(2)]; os.execv('{openssl}', ['openssl', 'dgst', '-sha256', 'data'])"
+
+_INIT_MANY = f"""
+import ctypes
+crypto = ctypes.CDLL('libcrypto.so.3')
+for function in (crypto.EVP_CIPHER_CTX_new, crypto.EVP_aes_256_gcm):
+    function.restype = ctypes.c_void_p
+crypto.EVP_EncryptInit_ex.argtypes = [ctypes.c_void_p] * 3 + [ctypes.c_char_p] * 2
+context, cipher = crypto.EVP_CIPHER_CTX_new(), crypto.EVP_aes_256_gcm()
+for _ in range({INIT_CALLS}):
+    if crypto.EVP_EncryptInit_ex(context, cipher, None, b'k' * 32, b'i' * 12) != 1:
+        raise SystemExit('EVP_EncryptInit_ex failed')
+"""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A process that a step started and that has ended."""
+
+    step: str
+    pid: int
+    exe: str
+    returncode: int
+
+
+class Load:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ran: list[Ran] = []
+        self.python = os.path.realpath(sys.executable)
+        self.openssl = _program("openssl")
+
+    def prepare(self) -> None:
+        """What the steps work on; made before the window opens."""
+        (self.folder / "data").write_bytes(b"0123456789abcdef" * 4096)
+        subprocess.run([self.openssl, *self._request("server-key.pem", "server.pem")], cwd=self.folder, check=True, capture_output=True)
+        (self.folder / "link.pem").symlink_to("server.pem")
+
+    def run(self) -> None:
+        for step in (self.digests, self.encryptions, self.new_certificate, self.relative_opens, self.missing_file,
+                     self.killed_process, self.exec_chain, self.many_inits, self.tls):
+            print(f"load: {step.__name__}", flush=True)
+            step()
+
+    # --- steps ------------------------------------------------------------------------------------------------------------------
+
+    def digests(self) -> None:
+        for _ in range(3):
+            self._openssl("digests", "dgst", "-sha256", "data")
+
+    def encryptions(self) -> None:
+        for _ in range(2):
+            self._openssl("encryptions", "enc", "-aes-256-cbc", "-pbkdf2", "-pass", f"pass:{PASSWORD}", "-in", "data", "-out", "data.enc")
+
+    def new_certificate(self) -> None:
+        self._openssl("new_certificate", *self._request("new-key.pem", "new.pem"))
+
+    def relative_opens(self) -> None:
+        self._python("relative_opens", _OPEN_RELATIVE)
+
+    def missing_file(self) -> None:
+        self._python("missing_file", _OPEN_MISSING)
+
+    def killed_process(self) -> None:
+        self._python("killed_process", _OPEN_LINK_AND_DIE)
+
+    def exec_chain(self) -> None:
+        """One pid, two program images: what python opened isn't openssl's."""
+        self._python("exec_chain", _OPEN_AND_EXEC.format(openssl=self.openssl))
+
+    def many_inits(self) -> None:
+        self._python("many_inits", _INIT_MANY)
+
+    def tls(self) -> None:
+        """A server that ends by itself after its two clients."""
+        server = self._start([self.openssl, "s_server", "-accept", f"127.0.0.1:{PORT}", "-cert", "server.pem", "-key", "server-key.pem",
+                              "-naccept", "2", "-www"])
+        try:
+            _wait_for_listener(PORT, server)
+            self._openssl("tls_client", "s_client", "-connect", f"127.0.0.1:{PORT}", "-brief")
+            self._wait("tls_curl", _program("curl"), self._start(
+                ["curl", "--silent", "--show-error", "--insecure", "--noproxy", "*", f"https://127.0.0.1:{PORT}/"]))
+            self._wait("tls_server", self.openssl, server)
+        finally:
+            if server.poll() is None:
+                server.kill()
+                server.wait()
+
+    # --- how ----------------------------------------------------------------------------------------------------------------------
+
+    def _request(self, key: str, certificate: str) -> list[str]:
+        return ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "30", "-subj", "/CN=localhost"]
+
+    def _openssl(self, step: str, *arguments: str) -> None:
+        self._wait(step, self.openssl, self._start([self.openssl, *arguments]))
+
+    def _python(self, step: str, program: str) -> None:
+        # -S: no site packages, which may open certificates of their own
+        self._wait(step, self.python, self._start([self.python, "-S", "-c", program]))
+
+    def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+    def _wait(self, step: str, exe: str, process: subprocess.Popen[bytes]) -> None:
+        _, errors = process.communicate(timeout=STEP_TIMEOUT)
+        expected = {"missing_file": 3, "killed_process": -signal.SIGKILL}.get(step, 0)
+        if process.returncode != expected:
+            raise RuntimeError(f"the load's step {step} ended with {process.returncode}: {errors.decode(errors='replace')[-500:]}")
+        self.ran.append(Ran(step, process.pid, exe, process.returncode))
+
+
+def _program(name: str) -> str:
+    path = shutil.which(name)
+    if path is None:
+        raise RuntimeError(f"{name} is not installed")
+    return os.path.realpath(path)
+
+
+def _wait_for_listener(port: int, server: subprocess.Popen[bytes]) -> None:
+    """Looks in /proc: to connect would use up one of the connections the server waits for."""
+    address = f"0100007F:{port:04X} 00000000:0000 0A"
+    deadline = time.monotonic() + STEP_TIMEOUT
+    while address not in Path("/proc/net/tcp").read_text(encoding="ascii"):
+        if server.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError("openssl s_server does not listen")
+        time.sleep(0.1)

@@ -1,0 +1,55 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A root for guests of another architecture than this machine's: Debian packages, unpacked and not installed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from debian_suites import Apt, cache_folder, locked
+from kernels import DEBIAN_ARCH
+
+# what the checks run in a guest, and what the tracer needs there; their dependencies come along
+PACKAGES = ["base-files", "base-passwd", "busybox-static", "coreutils", "curl", "dash", "kmod", "libbpf1", "libc-bin", "mount", "openssl",
+            "python3", "util-linux"]
+SUITE = "bookworm"
+
+
+def userland(arch: str, refresh: bool = False) -> Path:
+    """The root folder; fetched the first time."""
+    folder = cache_folder() / arch / f"userland-{SUITE}"
+    with locked(folder.parent):
+        if folder.is_dir() and not refresh:
+            return folder
+        apt = Apt(folder.parent / "apt-userland", DEBIAN_ARCH[arch], suites=(SUITE,), security_suites=(f"{SUITE}-security",))
+        print(f"fetching a {SUITE} userland for {arch}")
+        apt.update()
+        fresh = folder.with_name(folder.name + ".new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        _merge_usr(fresh)
+        apt.unpack(apt.closure(PACKAGES), fresh)
+        _finish(fresh)
+        shutil.rmtree(folder, ignore_errors=True)
+        fresh.rename(folder)
+    return folder
+
+
+def _merge_usr(root: Path) -> None:
+    """Before unpacking, so that files of /bin and /lib land below /usr, as on an installed system."""
+    for name in ("bin", "lib", "sbin"):
+        (root / "usr" / name).mkdir(parents=True)
+        (root / name).symlink_to(f"usr/{name}")
+
+
+def _finish(root: Path) -> None:
+    """What maintainer scripts would have made, as far as the checks need it."""
+    shell = root / "usr" / "bin" / "sh"
+    if not shell.exists():
+        shell.symlink_to("dash")
+    masters = root / "usr" / "share" / "base-passwd"
+    shutil.copy(masters / "passwd.master", root / "etc" / "passwd")
+    shutil.copy(masters / "group.master", root / "etc" / "group")
+    (root / "etc" / "hosts").write_text("127.0.0.1 localhost\n", encoding="ascii")
+    for name in ("dev", "proc", "run", "sys", "tmp", "var/tmp", "root"):
+        (root / name).mkdir(parents=True, exist_ok=True)
