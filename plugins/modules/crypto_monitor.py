@@ -1,0 +1,178 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: crypto_monitor
+short_description: Return the crypto events of a window, one by one
+version_added: 0.1.0
+description:
+  - Opens a window as M(cryptofleet.audit.crypto_profile) does and returns its events in the order of time instead of a profile.
+  - The last event is always C(coverage), so a stream that was cut can't look whole.
+  - With O(dest) the stream is stored on the controller as JSON Lines, one event a line.
+requirements:
+  - The same as of M(cryptofleet.audit.crypto_profile).
+options:
+  events:
+    description:
+      - Kinds of event to return. All of them where it is empty.
+    type: list
+    elements: str
+    choices: [process_exec, process_fork, process_exit, file_open, library_load, operation]
+    default: []
+  file:
+    description:
+      - Globs. An event about a file counts only where its path matches one of them.
+    type: list
+    elements: str
+    default: []
+    aliases: [files]
+  library:
+    description:
+      - Globs. An event about a library counts only where the library's path or name matches one of them.
+    type: list
+    elements: str
+    default: []
+    aliases: [libraries]
+  max_events:
+    description:
+      - Events returned at most, from V(1) to V(1000000). Those over it are counted in the coverage.
+    type: int
+    default: 10000
+  redact:
+    description:
+      - Whether passwords, tokens and keys in command lines and the names of home directories are replaced.
+    type: bool
+    default: true
+  dest:
+    description:
+      - File on the controller to store the stream in. Only a summary stays in the result then.
+      - A folder, or a path that ends in V(/), gets one file a host, C(HOST.jsonl.gz).
+      - A name that ends in C(.gz) is compressed. The file appears whole or not at all, with mode C(0600).
+      - A relative path starts where the playbook is, or in the current folder for an ad hoc command.
+    type: path
+extends_documentation_fragment:
+  - cryptofleet.audit._attributes
+  - cryptofleet.audit._options.targets
+  - cryptofleet.audit._options.window
+seealso:
+  - module: cryptofleet.audit.crypto_profile
+author:
+  - cryptofleet.audit contributors (@cryptofleet)
+"""
+
+EXAMPLES = r"""
+- name: Which keys and certificates are opened in the next minute
+  cryptofleet.audit.crypto_monitor:
+    duration: 60
+    events: [file_open]
+    file: ["*.pem", "/etc/ssl/*"]
+  become: true
+  register: opened
+
+- name: Keep everything that happens, for later
+  cryptofleet.audit.crypto_monitor:
+    duration: 600
+    max_events: 200000
+    dest: events/
+  become: true
+"""
+
+RETURN = r"""
+events:
+  description:
+    - The events, as C(plugins/plugin_utils/schemas/event.schema.json) describes them.
+  returned: when O(dest) is not set
+  type: list
+  elements: dict
+  sample:
+    - event: file_open
+      time: "2026-01-31T12:00:00.123456Z"
+      pid: 4711
+      name: nginx
+      exe: /usr/sbin/nginx
+      path: /etc/ssl/private/example.key
+      kind: private_key
+      flags: [O_RDONLY]
+      result: ok
+coverage:
+  description: What was looked at, what could not be, what was lost.
+  returned: success
+  type: dict
+summary:
+  description: A few facts of the stream.
+  returned: success
+  type: dict
+  contains:
+    events:
+      description: Events of the stream.
+      type: int
+    complete:
+      description: Whether the coverage is complete.
+      type: bool
+    reasons:
+      description: One sentence per cause of incompleteness.
+      type: list
+      elements: str
+truncated:
+  description: Whether events were left out of the result to keep it under 200 KB. Never with O(dest).
+  returned: success
+  type: bool
+omitted:
+  description: How many events were left out.
+  returned: success
+  type: dict
+dest:
+  description: The file on the controller.
+  returned: when O(dest) is set
+  type: str
+sha256:
+  description: SHA-256 of that file, hex.
+  returned: when O(dest) is set
+  type: str
+size:
+  description: Size of that file in bytes.
+  returned: when O(dest) is set
+  type: int
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.cryptofleet.audit.plugins.module_utils._errors import AuditError
+from ansible_collections.cryptofleet.audit.plugins.module_utils._options import request_from, target_options, window_options
+from ansible_collections.cryptofleet.audit.plugins.module_utils._result import monitor_result
+from ansible_collections.cryptofleet.audit.plugins.module_utils._tracer import monitor
+
+EVENTS = ["process_exec", "process_fork", "process_exit", "file_open", "library_load", "operation"]
+
+
+def argspec():
+    return dict(
+        target_options(),
+        **window_options(),
+        events={"type": "list", "elements": "str", "choices": EVENTS, "default": []},
+        file={"type": "list", "elements": "str", "default": [], "aliases": ["files"]},
+        library={"type": "list", "elements": "str", "default": [], "aliases": ["libraries"]},
+        max_events={"type": "int", "default": 10000},
+        redact={"type": "bool", "default": True},
+        dest={"type": "path"}
+    )
+
+
+def main():
+    module = AnsibleModule(argument_spec=argspec(), supports_check_mode=True)
+    params = module.params
+    lines = []
+    filters = {"events": params["events"], "files": params["file"], "libraries": params["library"]}
+    try:
+        coverage = monitor(request_from(params), filters, lines.append)
+    except AuditError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**monitor_result(lines, coverage, whole=bool(params["dest"])))
+
+
+if __name__ == "__main__":
+    main()

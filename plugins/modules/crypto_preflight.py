@@ -1,0 +1,133 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: crypto_preflight
+short_description: Find out what a host can observe, by trying it
+version_added: 0.1.0
+description:
+  - Loads and attaches every probe, detaches it again, and says which engine and which probes the host can run.
+    Where the kernel refuses one, its own words are in the result, and what to do about it.
+  - It never fails because a host can do little. It says so.
+requirements:
+  - Python 3.8 or newer on the host. Nothing but its standard library.
+  - jsonschema 4.18 or newer on the controller.
+options:
+  engine:
+    description:
+      - The engine to try. V(auto) tries them best first.
+    type: str
+    choices: [auto, libbpf, procfs]
+    default: auto
+  probes:
+    description:
+      - Probes to leave out, by setting them to V(false).
+    type: dict
+    default: {}
+    suboptions:
+      process:
+        description: Starts and ends of processes.
+        type: bool
+        default: true
+      file_open:
+        description: Opens of certificates, keys and other crypto files.
+        type: bool
+        default: true
+      library_load:
+        description: Crypto libraries as they are mapped.
+        type: bool
+        default: true
+      openssl_api:
+        description: Calls of OpenSSL's functions.
+        type: bool
+        default: true
+  dest:
+    description:
+      - File on the controller to store the document in. A folder, or a path that ends in V(/), gets one file a host.
+    type: path
+extends_documentation_fragment:
+  - cryptofleet.audit._attributes.instant
+seealso:
+  - module: cryptofleet.audit.crypto_profile
+author:
+  - cryptofleet.audit contributors (@cryptofleet)
+"""
+
+EXAMPLES = r"""
+- name: What can these hosts observe
+  cryptofleet.audit.crypto_preflight:
+  become: true
+  register: preflight
+
+- name: Say what to put right
+  ansible.builtin.debug:
+    var: preflight.preflight.remedies
+"""
+
+RETURN = r"""
+preflight:
+  description:
+    - The document, as C(plugins/plugin_utils/schemas/preflight.schema.json) describes it.
+  returned: when O(dest) is not set
+  type: dict
+  contains:
+    can:
+      description: The short answer, with C(grade) V(full), V(reduced) or V(none) and the names of the C(probes) that attach.
+      type: dict
+    engine:
+      description: The engine that would be used, and why not a better one.
+      type: dict
+    probes:
+      description: Every probe with C(status), C(hook), C(reason), C(errno), C(verifier_log), C(attach_ms) and C(remedy).
+      type: list
+      elements: dict
+    kernel:
+      description: Facts that decide, such as type information, libbpf's version, tracefs, lockdown and capabilities.
+      type: dict
+    remedies:
+      description: One sentence per thing to put right.
+      type: list
+      elements: str
+dest:
+  description: The file on the controller.
+  returned: when O(dest) is set
+  type: str
+sha256:
+  description: SHA-256 of that file, hex.
+  returned: when O(dest) is set
+  type: str
+size:
+  description: Size of that file in bytes.
+  returned: when O(dest) is set
+  type: int
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.cryptofleet.audit.plugins.module_utils._errors import AuditError
+from ansible_collections.cryptofleet.audit.plugins.module_utils._options import request_from, target_options, window_options
+from ansible_collections.cryptofleet.audit.plugins.module_utils._result import preflight_result
+from ansible_collections.cryptofleet.audit.plugins.module_utils._tracer import preflight
+
+
+def argspec():
+    window = window_options()
+    return {"engine": window["engine"], "probes": window["probes"], "dest": {"type": "path"}}
+
+
+def main():
+    module = AnsibleModule(argument_spec=argspec(), supports_check_mode=True)
+    everything = {option: spec["default"] for option, spec in target_options().items()}
+    try:
+        document = preflight(request_from(dict(everything, **module.params)))
+    except AuditError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**preflight_result(document))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,249 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the controller does around a module: run it, wait for it, validate its document, store it, keep a summary.
+
+A task with C(async) and C(poll) above 0 would be waited for by ansible-core, which hands the job's result to the user past the
+action plugin. So the plugin waits itself, whatever the task says, and tells ansible-core that there is nothing left to wait for.
+A window of some length over a network connection takes the same way without C(async): then no idle connection can end it.
+
+This plugin util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible.utils.vars import merge_hash
+
+from . import _schema, _store
+
+display = Display()
+
+# a shorter window is over before a connection counts as idle, and starting a job takes about a second
+_JOB_SECONDS = 15
+# beyond its window a job needs time to start, to attach, to read files and to write its result
+_GRACE_SECONDS = 120
+_DEFAULT_SECONDS = 30
+
+# key of a result that holds a document -> its schema; a stream is a text of JSON lines, events the same as a list
+_DOCUMENTS = {"profile": "profile", "preflight": "preflight", "stream": None, "events": None}
+_JOB_KEYS = ("ansible_job_id", "results_file", "started", "finished")
+
+
+class AuditAction(ActionBase):
+    """What all of the collection's action plugins for hosts share."""
+
+    _supports_check_mode = True
+    _supports_async = True
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._own_job = False
+
+    def get_shell_option(self, option, default=None):
+        """As in the base class; but a job that only this plugin knows of keeps its file in Ansible's temporary folder."""
+        if option == "async_dir" and self._own_job:
+            option = "remote_tmp"
+        return super().get_shell_option(option, default)
+
+    def _resolve_dest(self, dest):
+        """An absolute path on the controller; a separator at its end stays."""
+        if not dest:
+            return None
+        dest = str(dest)
+        return self._loader.path_dwim(os.path.expanduser(dest)).rstrip(os.sep) + (os.sep if dest.endswith(os.sep) else "")
+
+    def _host(self, task_vars):
+        return task_vars["inventory_hostname"]
+
+    def _wait(self, jid, folder, task_vars, expected, limit, interval):
+        """Poll a job until it ended or limit seconds are over.
+
+        :arg expected: seconds until it should end; from then on it is polled every second.
+        :returns: its result, or None where it has not ended.
+        """
+        start = time.monotonic()
+        while True:
+            elapsed = time.monotonic() - start
+            try:
+                status = self._execute_module(
+                    module_name="ansible.legacy.async_status", task_vars=task_vars,
+                    module_args={"jid": jid, "mode": "status", "_async_dir": folder})
+            except AnsibleConnectionFailure:
+                # a connection that was cut is no end of the window; it is opened anew
+                if elapsed >= limit:
+                    raise
+                self._reset_connection()
+                status = {}
+            if status.get("finished"):
+                return status
+            if elapsed >= limit:
+                return None
+            time.sleep(max(0.2, min(interval if elapsed < expected else 1, max(expected - elapsed, 1), limit - elapsed)))
+
+    def _reset_connection(self):
+        reset = getattr(self._connection, "reset", None)
+        if reset is not None:
+            try:
+                reset()
+            except AnsibleConnectionFailure as error:
+                display.vvv("could not reset the connection: %s" % error)
+
+    def _forget_job(self, path, folder=None):
+        """Remove a job's result file from the host, and the folder its module was in."""
+        self._low_level_execute_command(self._connection._shell.remove(path))
+        if folder:
+            self._cleanup_remote_tmp = True
+            self._remove_tmp_path(folder, force=True)
+
+    def _deliver(self, result, dest, host):
+        """Validate the document in a module's result; store it where there is a dest."""
+        if result.get("failed") or result.get("skipped") or result.get("unreachable"):
+            return result
+        key = next((name for name in _DOCUMENTS if name in result), None)
+        if key is None:
+            return dict(result, failed=True, msg="the module of %s returned no document" % host)
+        document = result[key]
+        try:
+            self._validate(key, document)
+        except _schema.SchemaViolation as error:
+            return {"failed": True, "refused": True, "changed": False,
+                    "msg": "the document of %s breaks its schema and was not stored: %s" % (host, error)}
+        if not dest:
+            return result
+        del result[key]
+        return dict(result, **self._store(key, document, dest, host))
+
+    @staticmethod
+    def _validate(key, document):
+        if key == "stream":
+            _schema.validate_stream(document.splitlines())
+        elif key == "events":
+            _schema.validate_stream(_store.encode(event) for event in document)
+        else:
+            _schema.validate(document, _DOCUMENTS[key])
+
+    def _store(self, key, document, dest, host):
+        """Write the document. In check mode only say where to."""
+        path = _store.target_path(dest, host, _store.STREAM_SUFFIX if key == "stream" else _store.PROFILE_SUFFIX)
+        if self._task.check_mode:
+            return {"dest": path}
+        content = document.encode("utf-8") if key == "stream" else _store.encode(document)
+        try:
+            return _store.write_bytes(path, content)
+        except _store.StoreError as error:
+            return {"failed": True, "stored": False, "msg": str(error)}
+
+
+class ModuleAction(AuditAction):
+    """Run the module of the same name on the host and deliver its document."""
+
+    #: whether the module opens a window, which has a duration
+    has_window = False
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        del tmp
+        _schema.require_jsonschema()
+        host = self._host(task_vars)
+        arguments = dict(self._task.args)
+        dest = arguments["dest"] = self._resolve_dest(arguments.get("dest"))
+        if dest is None:
+            del arguments["dest"]
+        elif not self._task.check_mode:
+            self._check_dest(dest, host)
+        seconds = self._seconds()
+        if self._task.async_val and self._task.async_val <= seconds:
+            raise AnsibleActionFail("async: %d would end the job before its window of %d s; give at least %d"
+                                    % (self._task.async_val, seconds, seconds + _GRACE_SECONDS))
+        if self._task.async_val and self._task.poll == 0:
+            return merge_hash(result, self._start(arguments, task_vars))
+        if self.has_window:
+            display.display("%s: looking for %d s%s" % (host, seconds, ", then storing in %s" % dest if dest else ""), stderr=True)
+        if self._task.async_val or (seconds >= _JOB_SECONDS and self._connection.transport != "local"):
+            outcome = self._run_as_job(arguments, seconds, task_vars)
+        else:
+            outcome = self._execute_module(module_args=arguments, task_vars=task_vars)
+        return merge_hash(result, self._deliver(outcome, dest, host))
+
+    def _seconds(self):
+        """The window's length; what is no number is left to the module to refuse."""
+        if not self.has_window:
+            return 0
+        try:
+            return int(self._task.args.get("duration", _DEFAULT_SECONDS))
+        except (TypeError, ValueError):
+            return _DEFAULT_SECONDS
+
+    def _check_dest(self, dest, host):
+        """Fail before the window and not after it."""
+        try:
+            _store.check_writable(_store.target_path(dest, host))
+        except _store.StoreError as error:
+            raise AnsibleActionFail(str(error)) from error
+
+    def _start(self, arguments, task_vars):
+        """Start the job of a task with poll: 0; crypto_collect does the rest."""
+        outcome = self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=True)
+        # ansible-core says changed of every job it starts
+        return dict(outcome, changed=False)
+
+    def _run_as_job(self, arguments, seconds, task_vars):
+        """Run the module as a job that no connection has to outlast, and wait for it."""
+        interval = self._task.poll if self._task.async_val else min(30, max(5, seconds // 20))
+        limit = self._task.async_val or seconds + _GRACE_SECONDS
+        self._own_job = True
+        if self._connection._shell.tmpdir is None:
+            self._make_tmp_path()
+        folder = self._connection._shell.tmpdir
+        self._task.async_val = limit
+        try:
+            job = self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=True)
+        finally:
+            # from here on it is no async task for ansible-core: it would poll for a job that this plugin has collected
+            self._task.async_val = 0
+        if job.get("failed") or not job.get("ansible_job_id"):
+            return dict(job, failed=True, changed=False)
+        path = job["results_file"]
+        outcome = self._wait(job["ansible_job_id"], os.path.dirname(path), task_vars, seconds, limit, interval)
+        self._forget_job(path, folder)
+        if outcome is None:
+            return {"failed": True, "changed": False, "msg": "the job did not end within %d s and was stopped" % limit}
+        return {key: value for key, value in outcome.items() if key not in _JOB_KEYS}
+
+
+class CollectAction(AuditAction):
+    """Deliver the document of a job that was started with poll: 0."""
+
+    _supports_async = False
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        del tmp
+        _schema.require_jsonschema()
+        arguments = self.validate_argument_spec(argument_spec={
+            "jid": {"type": "str", "required": True},
+            "timeout": {"type": "int", "default": 3720},
+            "dest": {"type": "path"},
+        })[1]
+        host = self._host(task_vars)
+        jid = arguments["jid"]
+        folder = self._remote_expand_user(self.get_shell_option("async_dir", default="~/.ansible_async"))
+        outcome = self._wait(jid, folder, task_vars, 0, arguments["timeout"], 1)
+        if outcome is None:
+            if arguments["timeout"] == 0:
+                return dict(result, changed=False, finished=False, ansible_job_id=jid)
+            return dict(result, changed=False, failed=True, finished=False,
+                        msg="the job %s did not end within %d s" % (jid, arguments["timeout"]))
+        asked = outcome.get("invocation", {}).get("module_args", {}).get("dest")
+        delivered = self._deliver(outcome, self._resolve_dest(arguments["dest"]) or asked, host)
+        delivered = {key: value for key, value in delivered.items() if key not in _JOB_KEYS}
+        if delivered.get("stored") is False:
+            delivered["msg"] += "; the job is kept on the host, collect it again with a dest that can be written"
+        elif not self._task.check_mode:
+            self._forget_job(self._connection._shell.join_path(folder, jid))
+        return merge_hash(result, dict(delivered, changed=False, finished=True))

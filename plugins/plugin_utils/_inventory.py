@@ -1,0 +1,196 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The profiles of a fleet merged into one inventory: assets, each with the places where it was seen.
+
+One pass over the profiles. What is merged lies in a temporary database beside the reports, so memory stays flat whatever
+the number of hosts. This plugin util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import sqlite3
+import tempfile
+
+from . import _store
+
+KINDS = ("algorithms", "libraries", "certificates", "keys")
+
+_KEY_FILES = ("private_key", "public_key", "keystore")
+_CERTIFICATE_FILES = ("certificate", "certificate_bundle")
+_CERTIFICATE_FACTS = ("subject", "issuer", "serial", "key_algorithm", "key_bits", "curve", "signature_algorithm",
+                      "not_before", "not_after", "self_signed", "is_ca", "fingerprint_sha256")
+
+_TABLES = """
+CREATE TABLE asset (id TEXT PRIMARY KEY, kind TEXT NOT NULL, sort TEXT NOT NULL, facts TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE occurrence (
+    asset TEXT, host TEXT, exe TEXT, unit TEXT, path TEXT, grade TEXT, count INTEGER, first_seen TEXT, last_seen TEXT,
+    PRIMARY KEY (asset, host, exe, unit, path, grade)
+) WITHOUT ROWID;
+CREATE TABLE coverage (host TEXT PRIMARY KEY, facts TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+_ADD_OCCURRENCE = """
+INSERT INTO occurrence VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET count = count + excluded.count,
+    first_seen = CASE WHEN first_seen = '' OR (excluded.first_seen <> '' AND excluded.first_seen < first_seen)
+                 THEN excluded.first_seen ELSE first_seen END,
+    last_seen = max(last_seen, excluded.last_seen)
+"""
+
+
+class Inventory:
+    """What the profiles added so far amount to. Use it as a context manager: the database goes when it ends."""
+
+    def __init__(self, folder):
+        self._folder = folder
+        self._path = None
+        self._database = None
+
+    def __enter__(self):
+        descriptor, self._path = tempfile.mkstemp(prefix=".inventory.", suffix=".part", dir=self._folder)
+        os.close(descriptor)
+        self._database = sqlite3.connect(self._path, isolation_level=None)
+        # nobody else reads this file and it does not outlive the process: no journal, no fsync, and a bounded cache
+        self._database.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536;" + _TABLES)
+        self._database.execute("BEGIN")
+        return self
+
+    def __exit__(self, *exception):
+        self._database.close()
+        with contextlib.suppress(OSError):
+            os.unlink(self._path)
+
+    def add(self, host, profile):
+        """Merge one profile; host is its name in the inventory of Ansible."""
+        connection = sum(1 for process in profile["processes"] if process["audit_connection"])
+        self._database.execute("INSERT OR REPLACE INTO coverage VALUES (?, ?)", (host, _dump({
+            "document": profile["document"],
+            "started_at": profile["window"]["started_at"],
+            "ended_at": profile["window"]["ended_at"],
+            "seconds": profile["window"]["actual_seconds"],
+            "engine": profile["engine"]["name"],
+            "grade": profile["engine"]["grade"],
+            "complete": profile["coverage"]["complete"],
+            "reasons": profile["coverage"]["reasons"],
+            "probes": {probe["name"]: probe["status"] for probe in profile["coverage"]["probes"]},
+            "lost": sum(profile["coverage"]["lost"].values()),
+            "processes": len(profile["processes"]),
+            "processes_of_the_audit": connection,
+            "kernel": profile["host"]["kernel"],
+            "os": profile["host"]["os"]["name"],
+        })))
+        for process in profile["processes"]:
+            # Ansible's own connection and the tracer are in the profile; they are nothing the host does
+            if not process["audit_connection"]:
+                self._add_process(host, process)
+
+    def _add_process(self, host, process):
+        place = (host, process["exe"] or process["name"] or "", process["unit"] or "")
+        for library in process["libraries"]:
+            facts = {key: library[key] for key in ("name", "family", "version", "build_id")}
+            package = library["package"]
+            facts["package"] = "%s %s" % (package["name"], package["version"] or "") if package else None
+            self._put("libraries", (library["name"], library["version"], library["build_id"]), facts, place, library["path"], library)
+        for operation in process["operations"]:
+            facts = {key: operation[key] for key in ("algorithm", "operation", "key_bits")}
+            self._put("algorithms", tuple(facts.values()), facts, place, operation["library"], operation)
+        for file in process["files"]:
+            self._add_file(place, file)
+
+    def _add_file(self, place, file):
+        facts = file["facts"] or {}
+        if file["kind"] in _CERTIFICATE_FILES and file["result"] == "ok":
+            for certificate in _certificates(facts):
+                kept = {key: certificate.get(key) for key in _CERTIFICATE_FACTS}
+                self._put("certificates", (certificate["fingerprint_sha256"],), kept, place, file["path"], file)
+        elif file["kind"] in _KEY_FILES and file["result"] == "ok":
+            kept = {"path": file["path"], "kind": file["kind"], "format": file["format"],
+                    "algorithm": facts.get("algorithm") or facts.get("key_algorithm"), "key_bits": facts.get("key_bits"),
+                    "encrypted": facts.get("encrypted")}
+            self._put("keys", tuple(kept.values()), kept, place, file["path"], file)
+
+    def _put(self, kind, key, facts, place, path, seen):
+        identity = hashlib.sha256(_dump([kind, *key]).encode()).hexdigest()[:32]
+        # the hosts come in the order of their names, so the first facts to come are the same ones in every run
+        self._database.execute("INSERT OR IGNORE INTO asset VALUES (?, ?, ?, ?)",
+                               (identity, kind, _sort_text(key), _dump(facts)))
+        self._database.execute(_ADD_OCCURRENCE, (
+            identity, *place, path, seen["evidence"]["grade"], seen.get("count", 1), seen["first_seen"] or "", seen.get("last_seen") or seen["first_seen"] or ""))
+
+    def as_of(self):
+        """The latest end of a window: the date this inventory speaks of. None without profiles."""
+        return max((facts["ended_at"] for _host, facts in self.coverage()), default=None)
+
+    def coverage(self):
+        """``(host, facts)`` of each profile, by name."""
+        for host, facts in self._database.execute("SELECT host, facts FROM coverage ORDER BY host"):
+            yield host, json.loads(facts)
+
+    def assets(self, kind):
+        """``(id, facts with hosts, places and count)`` of each asset of a kind, in order."""
+        rows = self._database.execute(
+            "SELECT id, facts, COUNT(DISTINCT host), COUNT(*), SUM(count) FROM asset JOIN occurrence ON asset = id"
+            " WHERE kind = ? GROUP BY id ORDER BY sort, id", (kind,))
+        for identity, facts, hosts, places, count in rows:
+            yield identity, dict(json.loads(facts), hosts=hosts, places=places, count=count)
+
+    def occurrences(self, identity):
+        """Where one asset was seen, by host."""
+        rows = self._database.execute(
+            "SELECT host, exe, unit, path, grade, count, first_seen, last_seen FROM occurrence WHERE asset = ?"
+            " ORDER BY host, exe, unit, path, grade", (identity,))
+        for host, exe, unit, path, grade, count, first_seen, last_seen in rows:
+            yield {"host": host, "exe": exe or None, "unit": unit or None, "path": path, "grade": grade, "count": count,
+                   "first_seen": first_seen or None, "last_seen": last_seen or None}
+
+    def statistics(self):
+        """How many assets of each kind there are."""
+        found = dict(self._database.execute("SELECT kind, COUNT(*) FROM asset GROUP BY kind"))
+        return {kind: found.get(kind, 0) for kind in KINDS}
+
+    def write(self, path, entries, counts, version):
+        """Write the inventory, one asset after the other. :arg entries: the manifest's hosts by name."""
+        head = {"schema_version": "1.0", "collection_version": version, "document": "inventory", "as_of": self.as_of(),
+                "hosts": counts, "statistics": self.statistics()}
+        with _store.atomic(path) as stream:
+            stream.write(_dump(head)[:-1].encode("ascii"))
+            profiles = dict(self.coverage())
+            _write_list(stream, "coverage", (
+                {"host": host, "status": entries[host]["status"], "reason": entries[host]["reason"], "profile": profiles.get(host)}
+                for host in sorted(entries)))
+            stream.write(b',"assets":{')
+            for number, kind in enumerate(KINDS):
+                _write_list(stream, kind, (
+                    dict(facts, id=identity, occurrences=list(self.occurrences(identity))) for identity, facts in self.assets(kind)
+                ), comma=number > 0)
+            stream.write(b"}}\n")
+
+
+def _write_list(stream, name, items, comma=True):
+    stream.write(b"%s%s:[" % (b"," if comma else b"", _dump(name).encode("ascii")))
+    for number, item in enumerate(items):
+        stream.write(b",\n" if number else b"\n")
+        stream.write(_dump(item).encode("ascii"))
+    stream.write(b"]")
+
+
+def _certificates(facts):
+    """The facts of each certificate a file holds: its own, or those of a list in them."""
+    if facts.get("fingerprint_sha256"):
+        yield facts
+    for value in facts.values():
+        for item in value if isinstance(value, list) else ():
+            if isinstance(item, dict) and item.get("fingerprint_sha256") and item["fingerprint_sha256"] != facts.get("fingerprint_sha256"):
+                yield item
+
+
+def _sort_text(key):
+    return "\0".join("%010d" % part if isinstance(part, int) else part or "" for part in key)
+
+
+def _dump(value):
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))

@@ -1,0 +1,108 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documents against their JSON Schema (2020-12).
+
+This plugin util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import pathlib
+import traceback
+
+from ansible.errors import AnsibleError
+from ansible.module_utils.basic import missing_required_lib
+
+try:
+    import jsonschema
+    import referencing
+except ImportError:
+    JSONSCHEMA_TRACEBACK = traceback.format_exc()
+else:
+    JSONSCHEMA_TRACEBACK = None
+
+SCHEMA_DIRECTORY = pathlib.Path(__file__).parent / "schemas"
+
+_LONGEST_MESSAGE = 300
+
+_EVENT_DEFINITIONS = {
+    "process_exec": "process_event",
+    "process_fork": "process_event",
+    "process_exit": "process_event",
+    "file_open": "file_event",
+    "library_load": "library_event",
+    "operation": "operation_event",
+    "coverage": "coverage_event",
+}
+
+
+class SchemaViolation(Exception):
+    """A document is not what its schema says. The text names the field as a JSON path."""
+
+
+def require_jsonschema():
+    """Raise a clear error where the controller lacks the library, before anything is run on a host."""
+    if JSONSCHEMA_TRACEBACK is not None:
+        raise AnsibleError(
+            "documents are validated on the controller: " + missing_required_lib("jsonschema >= 4.18", url="https://python-jsonschema.readthedocs.io"))
+
+
+def load_schema(name):
+    """The schema NAME.schema.json as a dict."""
+    return json.loads((SCHEMA_DIRECTORY / (name + ".schema.json")).read_text(encoding="utf-8"))
+
+
+def validate(document, name):
+    """Check one document.
+
+    :arg name: ``profile`` (snapshots too), ``preflight``, ``manifest`` or ``inventory``.
+    :raises SchemaViolation: naming the first field that is wrong.
+    """
+    _check(document, name + ".schema.json")
+
+
+def validate_stream(lines):
+    """Check the events of a stream, an iterable of JSON texts; the last must be the coverage.
+
+    :returns: how many events there were, the coverage not counted.
+    """
+    event = None
+    number = 0
+    for number, line in enumerate(lines, 1):
+        try:
+            event = json.loads(line)
+        except ValueError as error:
+            raise SchemaViolation("line %d: not JSON: %s" % (number, error)) from error
+        kind = event.get("event") if isinstance(event, dict) else None
+        if not isinstance(kind, str) or kind not in _EVENT_DEFINITIONS:
+            raise SchemaViolation("line %d: $.event: %s is not a kind of event" % (number, json.dumps(kind)[:_LONGEST_MESSAGE]))
+        try:
+            _check(event, "event.schema.json#/$defs/" + _EVENT_DEFINITIONS[kind])
+        except SchemaViolation as error:
+            raise SchemaViolation("line %d: %s" % (number, error)) from error
+    if event is None or event["event"] != "coverage":
+        raise SchemaViolation("the stream has no coverage at its end: it was cut")
+    return number - 1
+
+
+def _check(document, reference):
+    error = jsonschema.exceptions.best_match(_validator(reference).iter_errors(document))
+    if error is not None:
+        message = error.message
+        if len(message) > _LONGEST_MESSAGE:
+            message = "... " + message[-_LONGEST_MESSAGE:]
+        raise SchemaViolation("%s: %s" % (error.json_path, message))
+
+
+@functools.lru_cache(maxsize=None)
+def _validator(reference):
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$ref": reference}
+    return jsonschema.Draft202012Validator(schema, registry=_registry())
+
+
+@functools.lru_cache(maxsize=None)
+def _registry():
+    schemas = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(SCHEMA_DIRECTORY.glob("*.schema.json"))]
+    return referencing.Registry().with_resources((schema["$id"], referencing.Resource.from_contents(schema)) for schema in schemas)
