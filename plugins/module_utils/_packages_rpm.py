@@ -1,0 +1,135 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which rpm package owns a path, from rpmdb.sqlite (rpm 4.16 and later: Fedora 33, RHEL 9, Amazon Linux 2023, Azure Linux).
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from ._sqlite_file import SqliteError, SqliteFile
+from ._text import to_text
+
+# rpm include/rpm/rpmtag.h
+_NAME, _VERSION, _RELEASE, _EPOCH = 1000, 1001, 1002, 1003
+_FILESTATES, _DIRINDEXES, _BASENAMES, _DIRNAMES = 1029, 1116, 1117, 1118
+_TAGS = (_NAME, _VERSION, _RELEASE, _EPOCH, _FILESTATES, _DIRINDEXES, _DIRNAMES)
+_INT32 = 4
+_STATE_REPLACED, _STATE_NOT_INSTALLED = 1, 2  # rpm include/rpm/rpmfiles.h: rpmfileState
+
+# A base name such as "__init__.py" is in thousands of packages; libraries and programs are in a few.
+_MAX_CANDIDATES = 256
+_MAX_HEADERS = 128 << 20  # bytes of headers read for one question; that of a kernel is 2 MB
+
+
+class RpmError(ValueError):
+    """The database or a header in it is damaged."""
+
+
+class RpmDatabase:
+    """rpmdb.sqlite in an open file; the descriptor stays the caller's."""
+
+    def __init__(self, fd):
+        """Open the database.
+
+        :arg fd: int.
+        :raises RpmError: it is not an rpm database.
+        """
+        try:
+            self._file = SqliteFile(fd)
+            roots = self._file.roots()
+            self._packages, self._basenames, self._index = roots[b"Packages"], roots[b"Basenames"], roots[b"Basenames_key_idx"]
+        except SqliteError as error:
+            raise RpmError(str(error)) from error
+        except KeyError as error:
+            raise RpmError("no table %s" % error) from error
+
+    def owner(self, path):
+        """The package that owns a path.
+
+        :arg path: bytes, absolute, spelt as in the package.
+        :returns: ``{"manager": "rpm", "name": str, "version": str}`` (``epoch:version-release``, no epoch where the package has
+            none), or None.
+        :raises RpmError: the database is damaged.
+        :raises OSError: reading fails.
+        """
+        folder, _slash, base = path.rpartition(b"/")
+        try:
+            entries = self._file.find(self._index, base, _MAX_CANDIDATES)
+            headers, left = {}, _MAX_HEADERS
+            for entry in entries:
+                place = self._file.row(self._basenames, entry[-1]) if isinstance(entry[-1], int) else None
+                if place is None or len(place) != 3 or not isinstance(place[1], int) or not isinstance(place[2], int):
+                    continue
+                if place[1] not in headers:
+                    package = self._file.row(self._packages, place[1])
+                    if not package or not isinstance(package[-1], bytes):
+                        continue
+                    left -= len(package[-1])
+                    if left < 0:
+                        break
+                    headers = {place[1]: _Header(package[-1])}  # only the last: a package's entries follow each other
+                found = _owner_in(headers[place[1]], folder + b"/", place[2])
+                if found is not None:
+                    return found
+        except SqliteError as error:
+            raise RpmError(str(error)) from error
+        return None
+
+
+def _owner_in(header, folder, number):
+    """The package of a header, where its file of that number is in that folder and is installed; else None."""
+    index = header.integer(_DIRINDEXES, number)
+    if index is None or header.text(_DIRNAMES, index) != folder:
+        return None
+    if header.byte(_FILESTATES, number) in (_STATE_REPLACED, _STATE_NOT_INSTALLED):
+        return None
+    name, version, release = header.text(_NAME, 0), header.text(_VERSION, 0), header.text(_RELEASE, 0)
+    if not name or version is None or release is None:
+        return None
+    epoch = header.integer(_EPOCH, 0)
+    full = b"%s-%s" % (version, release)
+    if epoch is not None:
+        full = b"%d:%s" % (epoch, full)
+    return {"manager": "rpm", "name": to_text(name)[0], "version": to_text(full)[0]}
+
+
+class _Header:
+    """A package header as stored in the database: two counts, the index, the data (rpm docs/manual/format_header.md)."""
+
+    def __init__(self, blob):
+        if len(blob) < 8:
+            raise RpmError("header of %d bytes" % len(blob))
+        entries, size = struct.unpack_from(">II", blob)
+        begin = 8 + 16 * entries
+        if begin + size > len(blob):
+            raise RpmError("header is cut short")
+        self._data = blob[begin:begin + size]
+        self._index = {}
+        for tag, kind, offset, count in struct.iter_unpack(">IIII", blob[8:begin]):
+            if tag in _TAGS and tag not in self._index:
+                self._index[tag] = (kind, offset, count)
+        self._split = {}
+
+    def integer(self, tag, number):
+        kind, offset, count = self._index.get(tag, (0, 0, 0))
+        at = offset + 4 * number
+        if kind != _INT32 or not 0 <= number < count or at + 4 > len(self._data):
+            return None
+        return struct.unpack_from(">I", self._data, at)[0]
+
+    def byte(self, tag, number):
+        _kind, offset, count = self._index.get(tag, (0, 0, 0))
+        if not 0 <= number < count or offset + number >= len(self._data):
+            return None
+        return self._data[offset + number]
+
+    def text(self, tag, number):
+        _kind, offset, count = self._index.get(tag, (0, 0, 0))
+        if not 0 <= number < count:
+            return None
+        if tag not in self._split:
+            self._split[tag] = self._data[offset:].split(b"\0", min(count, len(self._data)))[:count]
+        return self._split[tag][number] if number < len(self._split[tag]) else None
