@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def compare(profile: Entry, load: Load) -> Checks:
                  sum(_counts(_only(images, "many_inits"), lambda op: op["function"] == "EVP_EncryptInit_ex")))
     checks.equal("many_inits: its algorithm", ["AES-256-GCM"],
                  sorted({op["algorithm"] for op in _only(images, "many_inits").get("operations", []) if op["function"] == "EVP_EncryptInit_ex"}))
-    checks.holds("the password on a command line is redacted", PASSWORD not in str(profile), "nowhere in the profile", "found")
+    checks.equal("the password on a command line is redacted", False, PASSWORD in str(profile))
     return checks
 
 
@@ -122,11 +123,13 @@ def _files(checks: Checks, images: dict[tuple[str, int], Entry], load: Load) -> 
         "digests": (_real(load.openssl, "openssl.cnf"), "config", "ok", None),
     }
     for step, (path, kind, result, count) in expected.items():
-        entries = [file for file in _only(images, step).get("files", []) if file["path"] == path]
+        files = _only(images, step).get("files", [])
+        entries = [file for file in files if file["path"] == path]
         name = f"{step}: {Path(path).name}"
-        checks.equal(f"{name} has its real path and result", {(path, result)}, {(file["path"], file["result"]) for file in entries})
+        # where the path is wrong, all that the process has is the clue
+        checks.equal(f"{name} has its real path and result", [(path, result)], sorted({(file["path"], file["result"]) for file in entries or files}))
         if kind:
-            checks.equal(f"{name} has its kind", {kind}, {file["kind"] for file in entries})
+            checks.equal(f"{name} has its kind", [kind], sorted({str(file["kind"]) for file in entries}))
         if count:
             checks.equal(f"{name} is counted", count, sum(file["count"] for file in entries))
             checks.equal(f"{name} has its flags", [True], sorted({"O_RDONLY" in file["flags"] for file in entries}))
@@ -134,8 +137,6 @@ def _files(checks: Checks, images: dict[tuple[str, int], Entry], load: Load) -> 
 
 def _real(openssl: str, name: str) -> str:
     """The configuration file of that openssl, behind its symbolic links."""
-    import subprocess  # pylint: disable=import-outside-toplevel
-
     said = subprocess.run([openssl, "version", "-d"], capture_output=True, text=True, check=True).stdout
     match = re.search(r'"(.*)"', said)
     return str(Path(match.group(1) if match else "/usr/lib/ssl", name).resolve())

@@ -70,7 +70,7 @@ def machine_mirror(etc_apt: Path = Path("/etc/apt")) -> Mirror:
 
 
 def _is_security(suite: str) -> bool:
-    return suite.endswith("-security") or suite.endswith("/updates")
+    return suite.endswith(("-security", "/updates"))
 
 
 def _source_files(etc_apt: Path) -> list[Path]:

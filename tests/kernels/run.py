@@ -16,9 +16,9 @@ import shutil
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import FrameType
 
 import guest
 import report
@@ -78,7 +78,7 @@ class Runner:
             outcome.fail("the checks ran to their end", "exit code 0 or 1", ran.exit_code)
         return outcome
 
-    def _printer(self, kernel: Kernel):  # type: ignore[no-untyped-def]
+    def _printer(self, kernel: Kernel) -> Callable[[str], None]:
         return lambda line: print(f"[{kernel.release}] {line}", flush=True)
 
 

@@ -1,0 +1,123 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A faultless profile passes, and each fault put into it is found: the comparison with a tracer's profile is not an empty one."""
+
+from __future__ import annotations
+
+import functools
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from compare import PROBES, _build_id, _real, compare
+from load import INIT_CALLS, Load, Ran
+
+Profile = dict[str, Any]
+STEPS = ("digests", "encryptions", "new_certificate", "relative_opens", "missing_file", "killed_process", "exec_chain", "many_inits",
+         "tls_client", "tls_curl", "tls_server")
+OPERATIONS = {
+    "digests": [("EVP_DigestInit_ex", "digest", "SHA256", 2)],
+    "encryptions": [("EVP_CipherInit_ex", "encrypt", "AES-256-CBC", 1)],
+    "new_certificate": [("EVP_PKEY_keygen", "key_generation", "RSA", 1), ("EVP_DigestSignInit", "sign", "RSA-SHA256", 1)],
+    "many_inits": [("EVP_EncryptInit_ex", "encrypt", "AES-256-GCM", INIT_CALLS)],
+}
+
+
+@pytest.fixture(name="load")
+def _load(tmp_path: Path) -> Load:
+    load = Load(tmp_path)
+    for pid, step in enumerate(STEPS, start=100):
+        exe = load.openssl if step in ("digests", "encryptions", "new_certificate", "tls_client", "tls_server") else load.python
+        load.ran.append(Ran(step, pid, exe, {"missing_file": 3, "killed_process": -9}.get(step, 0)))
+    return load
+
+
+@pytest.fixture(name="profile")
+def _profile(load: Load) -> Profile:
+    processes = [_process(load, ran) for ran in load.ran]
+    chain = next(ran for ran in load.ran if ran.step == "exec_chain")
+    processes.append({**_process(load, Ran("digests", chain.pid, load.openssl, 0)), "exec_number": 3})
+    return {
+        "engine": {"grade": "full"}, "window": {"ended_because": "signal"}, "processes": processes,
+        "coverage": {"complete": True, "reasons": [], "lost": {"ring_full": 0},
+                     "probes": [{"name": name, "status": "attached", "hook": "x", "hits": 1} for name in PROBES]},
+    }
+
+
+def _process(load: Load, ran: Ran) -> Profile:
+    killed = ran.returncode < 0
+    return {
+        "pid": ran.pid, "exe": ran.exe, "exec_number": 2, "started_at": "x", "exited_at": "y", "evidence": {"grade": "observed"},
+        "exit_code": None if killed else ran.returncode, "exit_signal": 9 if killed else None, "cmdline": ["x"],
+        "libraries": _libraries(), "files": _files(load, ran.step),
+        "operations": [{"function": function, "operation": operation, "algorithm": algorithm, "count": count}
+                       for function, operation, algorithm, count in OPERATIONS.get(ran.step, [])],
+    }
+
+
+@functools.cache
+def _mapped() -> list[tuple[str, str]]:
+    """(path, build id) of the system's OpenSSL libraries, as a process has them mapped."""
+    maps = subprocess.run([sys.executable, "-c", "import ctypes; ctypes.CDLL('libssl.so.3'); print(open('/proc/self/maps').read())"],
+                          capture_output=True, text=True, check=True).stdout
+    paths = sorted(set(re.findall(r"/\S*/lib(?:crypto|ssl)\.so\S*", maps)))
+    return [(path, _build_id(path)) for path in paths]
+
+
+def _libraries() -> list[Profile]:
+    return [{"path": path, "build_id": build_id, "how": "loaded"} for path, build_id in _mapped()]
+
+
+def _files(load: Load, step: str) -> list[Profile]:
+    def file(path: Path | str, kind: str | None, count: int, result: str = "ok") -> Profile:
+        return {"path": str(path), "kind": kind, "count": count, "result": result, "flags": ["O_RDONLY"]}
+
+    certificate = load.folder.resolve() / "server.pem"
+    return {
+        "relative_opens": [file(certificate, "certificate", 25)],
+        "killed_process": [file(certificate, "certificate", 1)],
+        "exec_chain": [file(certificate, "certificate", 2)],
+        "missing_file": [file(certificate.with_name("missing.pem"), None, 1, "ENOENT")],
+        "new_certificate": [file(certificate.with_name("new-key.pem"), "private_key", 1)],
+        "tls_server": [file(certificate.with_name("server-key.pem"), "private_key", 1)],
+        "digests": [file(_real(load.openssl, "openssl.cnf"), "config", 1)],
+    }.get(step, [])
+
+
+def _step(profile: Profile, step: str) -> Profile:
+    return profile["processes"][STEPS.index(step)]
+
+
+def test_a_faultless_profile_passes(profile: Profile, load: Load) -> None:
+    checks = compare(profile, load)
+    assert checks.failed == [] and len(checks.done) > 70
+
+
+@pytest.mark.parametrize(("fault", "check"), [
+    (lambda p: _step(p, "many_inits")["operations"][0].update(count=999), "many_inits: EVP_EncryptInit_ex is counted exactly"),
+    (lambda p: _step(p, "many_inits")["operations"][0].update(algorithm="AES-128-GCM"), "many_inits: its algorithm"),
+    (lambda p: _step(p, "digests").update(operations=[]), "digests (pid 100): digest SHA2?-?256"),
+    (lambda p: _step(p, "relative_opens")["files"][0].update(count=24), "relative_opens: server.pem is counted"),
+    (lambda p: _step(p, "relative_opens")["files"][0].update(path="server.pem"), "relative_opens: server.pem has its real path and result"),
+    (lambda p: _step(p, "missing_file")["files"][0].update(result="ok"), "missing_file: missing.pem has its real path and result"),
+    (lambda p: _step(p, "tls_server")["files"][0].update(kind="certificate"), "tls_server: server-key.pem has its kind"),
+    (lambda p: _step(p, "missing_file").update(exit_code=0), "missing_file (pid 104): exit code"),
+    (lambda p: _step(p, "killed_process").update(exit_signal=None), "killed_process (pid 105): exit signal"),
+    (lambda p: _step(p, "tls_client")["libraries"][0].update(build_id="00"), "tls_client (pid 108): libcrypto and its build id"),
+    (lambda p: _step(p, "tls_curl").update(libraries=[]), "tls_curl (pid 109): libssl and its build id"),
+    (lambda p: p["processes"].pop(), "exec_chain: openssl is an image of its own"),
+    (lambda p: _step(p, "digests").update(pid=1), "digests (pid 100): the process is in the profile"),
+    (lambda p: _step(p, "encryptions").update(cmdline=["pass:correct-horse-battery"]), "the password on a command line is redacted"),
+    (lambda p: p["coverage"].update(complete=False), "coverage is complete"),
+    (lambda p: p["coverage"]["lost"].update(ring_full=1), "nothing is lost"),
+    (lambda p: p["coverage"]["probes"][0].update(status="failed"), "probe file_open is attached"),
+    (lambda p: p["coverage"]["probes"][0].update(hits=0), "probe file_open has hits"),
+    (lambda p: p["coverage"]["probes"].pop(), "the probes of the profile"),
+])
+def test_a_fault_is_found(profile: Profile, load: Load, fault: Callable[[Profile], Any], check: str) -> None:
+    fault(profile)
+    assert check in [failed.name for failed in compare(profile, load).failed]
