@@ -93,12 +93,14 @@ class AuditAction(ActionBase):
             except AnsibleConnectionFailure as error:
                 display.vvv("could not reset the connection: %s" % error)
 
-    def _forget_job(self, path, folder=None):
-        """Remove a job's result file from the host, and the folder its module was in."""
+    def _forget_job(self, path, *folders):
+        """Remove a job's result file from the host, and temporary folders of Ansible."""
         self._low_level_execute_command(self._connection._shell.remove(path))
-        if folder:
-            self._cleanup_remote_tmp = True
-            self._remove_tmp_path(folder, force=True)
+        # starting a job sets this to False: its own wrapper removes its folder then, but up to five seconds late
+        self._cleanup_remote_tmp = True
+        for folder in folders:
+            if folder:
+                self._remove_tmp_path(folder)
 
     def _deliver(self, result, dest, host):
         """Validate the document in a module's result; store it where there is a dest."""
@@ -210,7 +212,7 @@ class ModuleAction(AuditAction):
             return dict(job, failed=True, changed=False)
         path = job["results_file"]
         outcome = self._wait(job["ansible_job_id"], os.path.dirname(path), task_vars, seconds, limit, interval)
-        self._forget_job(path, folder)
+        self._forget_job(path, folder, self._connection._shell.tmpdir)
         if outcome is None:
             return {"failed": True, "changed": False, "msg": "the job did not end within %d s and was stopped" % limit}
         return {key: value for key, value in outcome.items() if key not in _JOB_KEYS}
