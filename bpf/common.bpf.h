@@ -20,11 +20,7 @@ struct {
 	__type(value, __u64);
 } counters SEC(".maps");
 
-/* The tracer itself: its own opens and calls are not observations. */
-const volatile __u32 tracer_pid = 0;
-
-/* Wake the reader early once the ring holds this much; otherwise it comes by itself every tick. */
-const volatile __u64 wake_at_bytes = 1 << 20;
+const volatile struct settings settings = {};
 
 static __always_inline void count(__u32 id)
 {
@@ -36,7 +32,7 @@ static __always_inline void count(__u32 id)
 
 static __always_inline __u64 wake_flags(void *ring)
 {
-	return bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) > wake_at_bytes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+	return bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) > settings.wake_at_bytes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
 }
 
 static __always_inline void fill_image(struct image *image, struct task_struct *task)

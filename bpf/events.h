@@ -142,6 +142,34 @@ struct operation_event {
 	struct operation_key key;
 };
 
+/* How one public function of OpenSSL names its algorithm: a row that user space fills in. */
+struct function {
+	__s64 text_low;		/* the library's code relative to the probed address: [low, high) */
+	__s64 text_high;
+	__u16 id;
+	__u8 shape;
+	__u8 argument;
+	__u8 digest_shape;	/* a second algorithm, of a signature */
+	__u8 digest_argument;
+	__u8 direction_argument;	/* 0: none; else the argument that is 1 for encrypt, 0 for decrypt, -1 for unchanged */
+	__u8 bits_argument;	/* 0: none; else the argument that is a key size in bits */
+};
+
+/*
+ * The read-only data of every object, whole: user space writes it before load. A probe that needs no rows has none
+ * (FUNCTION_ROWS, set before this file is included).
+ */
+#ifndef FUNCTION_ROWS
+#define FUNCTION_ROWS 0
+#endif
+
+struct settings {
+	__u64 wake_at_bytes;	/* wake the reader early once a ring holds this much; otherwise it comes by itself every tick */
+	__u32 tracer_pid;	/* the tracer's own opens and calls are not observations */
+	__u32 library;		/* index user space gave the attached file */
+	struct function functions[FUNCTION_ROWS];
+};
+
 /* Per-CPU counters of each probe. */
 enum counter_id {
 	COUNT_HITS,		/* the probe ran on something it looks for */

@@ -186,8 +186,9 @@ static __always_inline int counted_before(struct open_key *key)
 /* After the record of a first sight was sent. Another CPU may have been first: then this one counts beside it. */
 static __always_inline int begin_count(struct open_key *key)
 {
-	struct counter one = { .count = 1 };
+	struct counter one;
 
+	one.count = 1;
 	one.first = one.last = bpf_ktime_get_boot_ns();
 	if (!bpf_map_update_elem(&opens, key, &one, BPF_NOEXIST))
 		return 0;
@@ -388,7 +389,7 @@ int file_open(__u64 *ctx)
 	default:
 		return 0;
 	}
-	if (bpf_get_current_pid_tgid() >> 32 == tracer_pid)
+	if (bpf_get_current_pid_tgid() >> 32 == settings.tracer_pid)
 		return 0;
 	task = (struct task_struct *)bpf_get_current_task();
 	if (decode(regs, task, &request))

@@ -3,7 +3,7 @@
 /*
  * Probe `openssl_api`: which process asked libcrypto or libssl for which operation with which algorithm, counted here.
  *
- * Uprobes at function entry, nothing at return. Each function has a row in `functions` (which argument names the algorithm,
+ * Uprobes at function entry, nothing at return. Each function has a row in `settings` (which argument names the algorithm,
  * and how), given by user space from plugins/module_utils/_openssl_functions.py. One object is loaded for each library file.
  *
  * Counted once: a public function that calls another public one inside the library must not count twice.
@@ -11,11 +11,10 @@
  *  - A tail call leaves the outer caller's return address at the same stack slot: same thread, same slot, same address,
  *    another function means that the call before it turned into this one.
  */
+#define FUNCTION_ROWS 96
 #include "common.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
-
-#define MAX_FUNCTIONS 96
 
 /* How the algorithm is found. "object" is the argument `argument`; struct layouts as of OpenSSL 1.1.0 to 3.5. */
 enum shape {
@@ -29,21 +28,6 @@ enum shape {
 	SHAPE_PKEY_CTX_3,	/* EVP_PKEY_CTX of 3.x: keytype at 24 */
 	SHAPE_PKEY,		/* EVP_PKEY *: type at 0 */
 };
-
-struct function {
-	__s64 text_low;		/* the library's code relative to the probed address: [low, high) */
-	__s64 text_high;
-	__u16 id;
-	__u8 shape;
-	__u8 argument;
-	__u8 digest_shape;	/* SHAPE_DIGEST, SHAPE_NAME or SHAPE_NONE: a second algorithm, of a signature */
-	__u8 digest_argument;
-	__u8 direction_argument;	/* 0: none; else the argument that is 1 for encrypt, 0 for decrypt, -1 for unchanged */
-	__u8 bits_argument;	/* 0: none; else the argument that is a key size in bits */
-};
-
-const volatile struct function functions[MAX_FUNCTIONS] = {};
-const volatile __u16 library = 0;
 
 enum direction {
 	DIRECTION_OF_FUNCTION = 0,
@@ -77,7 +61,7 @@ struct {
 /* For the budget: calls of each function, whoever made them. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, MAX_FUNCTIONS);
+	__uint(max_entries, FUNCTION_ROWS);
 	__type(key, __u32);
 	__type(value, __u64);
 } function_hits SEC(".maps");
@@ -187,6 +171,8 @@ static __always_inline void find_algorithm(struct pt_regs *ctx, const volatile s
 	}
 	if (function->digest_shape == SHAPE_DIGEST)
 		key->digest_nid = number_at(argument_of(ctx, function->digest_argument));
+	else if (function->digest_shape == SHAPE_NID)
+		key->digest_nid = (__u32)argument_of(ctx, function->digest_argument);
 	else if (function->digest_shape == SHAPE_NAME)
 		name_at(argument_of(ctx, function->digest_argument), key);
 	if (function->bits_argument)
@@ -217,13 +203,14 @@ static __always_inline void tally(struct operation_key *key, struct task_struct 
 {
 	struct counter *seen = bpf_map_lookup_elem(&operations, key);
 	struct operation_event event = {};
-	struct counter one = { .count = 1 };
+	struct counter one;
 
 	if (seen) {
 		__sync_fetch_and_add(&seen->count, 1);
 		seen->last = bpf_ktime_get_boot_ns();
 		return;
 	}
+	one.count = 1;
 	one.first = one.last = bpf_ktime_get_boot_ns();
 	if (bpf_map_update_elem(&operations, key, &one, BPF_NOEXIST)) {
 		seen = bpf_map_lookup_elem(&operations, key);
@@ -249,14 +236,14 @@ static __attribute__((noinline)) int called(struct pt_regs *ctx, __u32 index)
 	__u64 return_address, *hits;
 	__s64 distance;
 
-	if (index >= MAX_FUNCTIONS)
+	if (index >= FUNCTION_ROWS)
 		return 0;
-	function = &functions[index];
+	function = &settings.functions[index];
 	hits = bpf_map_lookup_elem(&function_hits, &index);
 	if (hits)
 		*hits += 1;
 	count(COUNT_HITS);
-	if (bpf_get_current_pid_tgid() >> 32 == tracer_pid)
+	if (bpf_get_current_pid_tgid() >> 32 == settings.tracer_pid)
 		return 0;
 	return_address = return_address_of(ctx);
 	distance = return_address - ADDRESS(ctx);
@@ -267,7 +254,7 @@ static __attribute__((noinline)) int called(struct pt_regs *ctx, __u32 index)
 	}
 	task = (struct task_struct *)bpf_get_current_task();
 	fill_image(&key.image, task);
-	key.library = library;
+	key.library = settings.library;
 	key.function = function->id;
 	find_algorithm(ctx, function, &key);
 	tally(&key, task);

@@ -44,8 +44,9 @@ def compile_object(source: str, target: str, flags: list[str]) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "probe.o"
         # The asm/ headers of linux/types.h are found where gcc-multiarch puts them; they hold only integer types.
+        # no-jump-tables: a switch turned into a table would share .rodata with the settings that user space replaces whole.
         # mcpu=v2: ALU32 (v3) hides 64-bit bounds from older verifiers (bpf: clamped copy, unclamped use).
-        command = [CLANG, "-target", "bpf", "-mcpu=v2", f"-D__TARGET_ARCH_{target}", "-O2", "-g", "-Wall", "-Wextra", "-Werror",
+        command = [CLANG, "-target", "bpf", "-mcpu=v2", "-fno-jump-tables", f"-D__TARGET_ARCH_{target}", "-O2", "-g", "-Wall", "-Wextra", "-Werror",
                    f"-ffile-prefix-map={SOURCES}=bpf", "-I/usr/include/x86_64-linux-gnu", "-I/usr/include/aarch64-linux-gnu", "-I.",
                    *flags, "-c", source, "-o", str(output)]
         subprocess.run(command, cwd=SOURCES, check=True)

@@ -1,0 +1,183 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Engine `libbpf`: CO-RE objects through the distribution's libbpf, and perf for mappings. One window; closing detaches all.
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import select
+
+from . import _elf, _events, _kernel, _libraries
+from ._errors import AuditError
+from ._libbpf import Libbpf, LoadError, RingReader
+from ._probe_file_open import FileOpenProbe
+from ._probe_library_load import LibraryLoadProbe
+from ._probe_openssl_api import OpensslApiProbe
+from ._probe_process import ProcessProbe
+
+_RING = 4 << 20
+# A quarter of the ring: time enough to come before it is full.
+_WAKE_AT = _RING // 4
+
+_BTF = "/sys/kernel/btf/vmlinux"
+_LINKER_CACHE = "/etc/ld.so.cache"
+# Executables that carry OpenSSL and may start within the window; running ones are found by their maps.
+_EXECUTABLES = (b"/usr/bin/node", b"/usr/local/bin/node", b"/usr/bin/nodejs", b"/opt/nodejs/bin/node")
+# Where musl's linker and locally built software look; ld.so.cache has the rest.
+_FOLDERS = (b"/lib", b"/usr/lib", b"/usr/local/lib", b"/usr/local/lib64", b"/usr/local/ssl/lib", b"/usr/local/ssl/lib64", b"/opt/openssl/lib")
+
+_OPENSSL_FAMILY = ("libcrypto", "libssl")
+
+
+def refusal():
+    """Why this engine can't run here at all (str), or None where it can be tried."""
+    if os.geteuid() != 0:
+        return "it needs root"
+    if not os.path.exists(_BTF):
+        return "the kernel has no BTF (%s); CONFIG_DEBUG_INFO_BTF=y is needed" % _BTF
+    if os.stat("/proc/self/ns/pid").st_ino != 4026531836:  # PROC_PID_INIT_INO, include/linux/proc_ns.h
+        return "this is not the host's pid namespace, so the kernel's process numbers would name other processes"
+    try:
+        Libbpf()
+    except AuditError as error:
+        return str(error)
+    return None
+
+
+class LibbpfEngine:
+    """Attached probes, and the events they yield."""
+
+    name = "libbpf"
+    grade = "full"
+
+    def __init__(self, wanted):
+        """Attach.
+
+        :arg wanted: dict of probe name -> bool.
+        :raises AuditError: nothing at all can be attached.
+        """
+        # before 5.11 BPF memory counts against this limit; it is this process's own
+        try:
+            resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        except (ValueError, OSError):
+            pass  # then a load fails with EPERM and says so
+        self._libbpf = Libbpf()
+        self.version = self._libbpf.version
+        try:
+            self._ring = _kernel.create_ring(_RING)
+        except OSError as error:
+            raise AuditError("the kernel refuses a BPF ring buffer (5.8 or later is needed): %s" % error.strerror)
+        shared = (self._libbpf, self._ring, _WAKE_AT)
+        self.process = ProcessProbe(*shared)
+        self.files = FileOpenProbe(*shared)
+        self.libraries = LibraryLoadProbe()
+        self.openssl = OpensslApiProbe(*shared)
+        self.probes = [self.process, self.files, self.libraries, self.openssl]
+        self._late = []
+        self._reader = None
+        self._waiter = select.epoll()
+        try:
+            self._reader = RingReader(self._libbpf, self._ring)
+        except LoadError as error:
+            self.close()
+            raise AuditError(error.reason)
+        for probe in self.probes:
+            probe.open(wanted.get(probe.name, True))
+        self._add_installed_openssl()
+        for fileno in [self._reader.fileno()] + self.files.filenos() + self.libraries.filenos():
+            if fileno >= 0:
+                self._waiter.register(fileno, select.EPOLLIN)
+
+    def _add_installed_openssl(self):
+        """Probe what a process of the window is likely to load, before it does."""
+        for path in installed_openssl():
+            try:
+                fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            except OSError:
+                continue
+            self.openssl.add(fd, os.path.realpath(path))
+
+    def add_executable(self, path, opener):
+        """Probe an executable if it exports OpenSSL itself, as node does.
+
+        :arg path: bytes, for the report. :arg opener: bytes, a path that leads to the very file (/proc/PID/exe).
+        """
+        try:
+            fd = os.open(opener, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return
+        try:
+            found = os.fstat(fd)
+            if self.openssl.is_target(found.st_dev, found.st_ino):
+                return
+            with _elf.ElfFile.open(os.dup(fd)) as elf:
+                exports = _libraries.exports_openssl(elf)
+            if exports:
+                self.openssl.add(os.dup(fd), path)
+        except (OSError, _elf.ElfError):
+            return
+        finally:
+            os.close(fd)
+
+    def add_library(self, path, opener):
+        """Probe a libcrypto or libssl that a process maps.
+
+        :arg path: bytes, for the report. :arg opener: bytes, a path that leads to the very file (/proc/PID/map_files/...).
+        :returns: True where it was not probed before, so that what came earlier was not seen.
+        """
+        library = _libraries.recognise(path)
+        if library is None or library.name not in _OPENSSL_FAMILY:
+            return False
+        try:
+            fd = os.open(opener, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        return self.openssl.add(fd, path) is not None
+
+    def wait(self, seconds):
+        """Wait for that long (float), or until a buffer fills up."""
+        self._waiter.poll(seconds)
+
+    def read(self):
+        """Everything since the last call, ordered by time, but what is later than the beginning of this call: that is kept."""
+        until = _kernel.clock_boottime_ns()
+        events = self._late + [_events.decode(record) for record in self._reader.read()]
+        events += self.libraries.read()
+        self.files.receive_unknown()
+        events.sort(key=lambda event: event.time)
+        ready = [event for event in events if event.time <= until]
+        self._late = events[len(ready):]
+        return ready
+
+    def close(self):
+        """Detach everything. May be called twice."""
+        for probe in self.probes:
+            probe.close()
+        if self._reader:
+            self._reader.close()
+            self._reader = None
+            self._waiter.close()
+            os.close(self._ring)
+
+
+def installed_openssl():
+    """Paths (bytes) of every libcrypto and libssl of the dynamic linker's cache and folders, and of known executables."""
+    found = []
+    try:
+        with open(_LINKER_CACHE, "rb") as stream:
+            content = stream.read(16 << 20)
+        found += re.findall(rb"/[^\0]*/lib(?:crypto|ssl)\.so[^\0/]*(?=\0)", content)
+    except OSError:
+        pass
+    for folder in _FOLDERS:
+        try:
+            names = os.listdir(folder)
+        except OSError:
+            continue
+        found += [folder + b"/" + name for name in names if re.match(rb"lib(?:crypto|ssl)\.so", name)]
+    return sorted(set(found)) + [path for path in _EXECUTABLES if os.path.exists(path)]

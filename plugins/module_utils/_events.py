@@ -1,0 +1,254 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The event types a probe yields, and their binary layout: the mirror of bpf/events.h, which a unit test compares.
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import List, NamedTuple, Optional
+
+from ._errors import AuditError
+
+EVENT_ABI = 1
+
+# enum event_type
+EXEC, FORK, EXIT, FILE_OPEN, OPERATION = 1, 2, 3, 4, 5
+
+# enum path_flag
+PATH_COMPLETE, ARGUMENTS_TRUNCATED, OPEN_NOT_COUNTED = 1, 2, 4
+
+# enum inode_class
+INODE_OTHER, INODE_CRYPTO = 1, 2
+
+# enum counter_id, in order
+COUNTERS = ("hits", "ring_full", "map_full", "user_fault", "unclassified", "nested")
+
+_HEADER = struct.Struct("<HHIQ")
+_SUBJECT = struct.Struct("<IIQIIQII16s")
+_EXEC = struct.Struct("<QIHHII")
+_FORK = struct.Struct("<IIQ")
+_EXIT = struct.Struct("<iI")
+OPEN_KEY = struct.Struct("<IIQQIIiI")
+_OPEN = struct.Struct("<QIHHHHI")
+OPERATION_KEY = struct.Struct("<IIQHHBBHII24s")
+COUNTER = struct.Struct("<QQQ")
+INODE_KEY = struct.Struct("<QII")
+SETTINGS = struct.Struct("<QII")
+FUNCTION = struct.Struct("<qqHBBBBBB")
+# FUNCTION_ROWS of bpf/openssl_api.bpf.c
+FUNCTION_ROWS = 96
+
+_SUBJECT_AT = _HEADER.size
+_BODY_AT = _SUBJECT_AT + _SUBJECT.size
+
+# sizeof() of every struct of events.h that crosses over
+SIZES = {
+    "event_header": _HEADER.size,
+    "subject": _SUBJECT.size,
+    "exec_event": _BODY_AT + _EXEC.size,
+    "fork_event": _BODY_AT + _FORK.size,
+    "exit_event": _BODY_AT + _EXIT.size,
+    "open_key": OPEN_KEY.size,
+    "open_event": _BODY_AT + OPEN_KEY.size + _OPEN.size,
+    "operation_key": OPERATION_KEY.size,
+    "operation_event": _BODY_AT + OPERATION_KEY.size,
+    "counter": COUNTER.size,
+    "inode_key": INODE_KEY.size,
+    "settings": SETTINGS.size,
+    "function": FUNCTION.size,
+}
+
+
+class Image(NamedTuple):
+    """One program image of one process; start is the leader's start in ns since boot."""
+
+    pid: int
+    exec_id: int
+    start: int
+
+
+class Subject(NamedTuple):
+    """Who did it, as the kernel knew at that moment."""
+
+    image: Image
+    parent_pid: int
+    uid: int
+    cgroup: int
+    mount_namespace: int
+    comm: bytes
+
+
+class ProcessExec(NamedTuple):
+    """A successful execve. path begins with ``.../`` where the kernel could not name the file up to the root."""
+
+    time: int
+    subject: Subject
+    path: bytes
+    device: int
+    inode: int
+    arguments: List[bytes]
+    arguments_truncated: bool
+
+
+class ProcessFork(NamedTuple):
+    """A new process; subject is the child."""
+
+    time: int
+    subject: Subject
+    parent: Image
+
+
+class ProcessExit(NamedTuple):
+    """The last thread of a process ended; status is as wait(2) gives it."""
+
+    time: int
+    subject: Subject
+    status: int
+
+
+class OpenKey(NamedTuple):
+    """What opens are counted by; the same tuple in the order of struct open_key."""
+
+    pid: int
+    exec_id: int
+    start: int
+    inode: int
+    device: int
+    flags: int
+    error: int
+    name_hash: int
+
+
+class FileOpened(NamedTuple):
+    """First sight of an open. path is absolute in the mount namespace, or begins with ``.../`` where it could not be walked to its root."""
+
+    time: int
+    subject: Subject
+    key: OpenKey
+    path: bytes
+    size: int
+    rdev: int
+    mode: int
+    counted: bool
+
+
+class OperationKey(NamedTuple):
+    """What operations are counted by; the same tuple in the order of struct operation_key."""
+
+    pid: int
+    exec_id: int
+    start: int
+    library: int
+    function: int
+    direction: int
+    internal: int
+    key_bits: int
+    nid: int
+    digest_nid: int
+    name: bytes
+
+
+class OperationSeen(NamedTuple):
+    """First sight of an operation."""
+
+    time: int
+    subject: Subject
+    key: OperationKey
+
+
+class LibraryMapped(NamedTuple):
+    """An executable mapping of a file, told by perf. build_id is hex; where it is None, device and inode are set instead."""
+
+    time: int
+    pid: int
+    path: bytes
+    build_id: Optional[str]
+    device: Optional[int]
+    inode: Optional[int]
+
+
+def text_of(raw):
+    """The bytes of a NUL-padded array."""
+    return raw.split(b"\0", 1)[0]
+
+
+def join_components(walked, complete):
+    """The path of a dentry walk.
+
+    :arg walked: bytes, NUL-ended names from the leaf to the root.
+    :arg complete: whether the walk reached the root of the mount namespace.
+    :returns: the absolute path in bytes; where the walk did not get there, what is known of its end, after ``.../``.
+    """
+    path = b"/".join(reversed(walked.split(b"\0")[:-1]))
+    return (b"/" if complete else b".../") + path
+
+
+def _failed_path(base, name):
+    """The path a failed open asked for: as it was given, made absolute, ``.`` and empty components taken out.
+
+    ``..`` stays: a symlink before it would change what it means.
+    """
+    parts = base.split(b"/") + name.split(b"/")
+    return (b"/" if base.startswith(b"/") else b"") + b"/".join(part for part in parts if part not in (b"", b"."))
+
+
+def _subject(record):
+    pid, exec_id, start, parent, uid, cgroup, namespace, _pad, comm = _SUBJECT.unpack_from(record, _SUBJECT_AT)
+    return Subject(Image(pid, exec_id, start), parent, uid, cgroup, namespace, text_of(comm))
+
+
+def _decode_exec(time, record):
+    inode, device, path_size, arguments_size, flags, _pad = _EXEC.unpack_from(record, _BODY_AT)
+    data = record[_BODY_AT + _EXEC.size:]
+    raw = data[path_size:path_size + arguments_size]
+    arguments = raw.rstrip(b"\0").split(b"\0") if raw else []
+    return ProcessExec(time, _subject(record), join_components(data[:path_size], flags & PATH_COMPLETE), device, inode,
+                       arguments, bool(flags & ARGUMENTS_TRUNCATED))
+
+
+def _decode_fork(time, record):
+    return ProcessFork(time, _subject(record), Image(*_FORK.unpack_from(record, _BODY_AT)))
+
+
+def _decode_exit(time, record):
+    return ProcessExit(time, _subject(record), _EXIT.unpack_from(record, _BODY_AT)[0])
+
+
+def _decode_open(time, record):
+    key = OpenKey(*OPEN_KEY.unpack_from(record, _BODY_AT))
+    size, rdev, mode, path_size, name_size, flags, _pad = _OPEN.unpack_from(record, _BODY_AT + OPEN_KEY.size)
+    data = record[_BODY_AT + OPEN_KEY.size + _OPEN.size:]
+    path = join_components(data[:path_size], flags & PATH_COMPLETE)
+    if key.error:
+        path = _failed_path(path, text_of(data[path_size:path_size + name_size]))
+    return FileOpened(time, _subject(record), key, path, size, rdev, mode, not flags & OPEN_NOT_COUNTED)
+
+
+def decode_operation_key(raw):
+    """The OperationKey of the bytes of a struct operation_key."""
+    *numbers, name = OPERATION_KEY.unpack_from(raw)
+    return OperationKey(*numbers, text_of(name))
+
+
+def _decode_operation(time, record):
+    return OperationSeen(time, _subject(record), decode_operation_key(record[_BODY_AT:]))
+
+
+_DECODERS = {EXEC: _decode_exec, FORK: _decode_fork, EXIT: _decode_exit, FILE_OPEN: _decode_open, OPERATION: _decode_operation}
+
+
+def decode(record):
+    """One record of the ring buffer as its event.
+
+    :arg record: bytes, a whole record.
+    :returns: one of the event types above.
+    :raises AuditError: the object that wrote it and this file are of different versions.
+    """
+    abi, kind, size, time = _HEADER.unpack_from(record)
+    if abi != EVENT_ABI or size != len(record) or kind not in _DECODERS:
+        raise AuditError("The BPF objects and the module utilities are of different versions of cryptofleet.audit: event ABI %d, "
+                         "type %d, size %d of %d. Install the collection anew." % (abi, kind, size, len(record)))
+    return _DECODERS[kind](time, record)

@@ -1,0 +1,142 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""System calls that Python's standard library has no function for: bpf(2), perf_event_open(2), mount namespaces.
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import platform
+import struct
+import time
+
+# arch/x86/entry/syscalls/syscall_64.tbl; include/uapi/asm-generic/unistd.h
+_NUMBERS = {"x86_64": {"bpf": 321, "perf_event_open": 298}, "aarch64": {"bpf": 280, "perf_event_open": 241}}
+
+# enum bpf_cmd, include/uapi/linux/bpf.h
+_BPF_MAP_CREATE = 0
+_BPF_MAP_LOOKUP_ELEM = 1
+_BPF_MAP_UPDATE_ELEM = 2
+_BPF_MAP_DELETE_ELEM = 3
+_BPF_MAP_GET_NEXT_KEY = 4
+_BPF_LINK_CREATE = 28
+
+MAP_TYPE_RINGBUF = 27
+# enum bpf_attach_type
+TRACE_UPROBE_MULTI = 48
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def architecture():
+    """The machine's architecture as the kernel names it (str)."""
+    return platform.machine()
+
+
+def _syscall(name, *arguments):
+    numbers = _NUMBERS.get(architecture())
+    if numbers is None:
+        raise OSError(errno.ENOSYS, "architecture %s is not supported" % architecture())
+    result = _libc.syscall(ctypes.c_long(numbers[name]), *arguments)
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, "%s: %s" % (name, os.strerror(number)))
+    return result
+
+
+def _bpf(command, attributes):
+    buffer = ctypes.create_string_buffer(attributes, len(attributes))
+    return _syscall("bpf", ctypes.c_int(command), buffer, ctypes.c_uint(len(attributes)))
+
+
+def create_ring(size):
+    """A BPF ring buffer map (5.8+) of size bytes, a power of two of pages. Returns its descriptor; raises OSError."""
+    return _bpf(_BPF_MAP_CREATE, struct.pack("<IIIII", MAP_TYPE_RINGBUF, 0, 0, size, 0))
+
+
+class Map:
+    """A BPF map by descriptor, with keys and values as bytes. Does not own the descriptor."""
+
+    def __init__(self, fd, key_size, value_size):
+        """Sizes in bytes; value_size of a per-CPU map is that of all CPUs' values, each rounded up to 8."""
+        self.fd = fd
+        self._key = ctypes.create_string_buffer(key_size)
+        self._next = ctypes.create_string_buffer(key_size)
+        self._value = ctypes.create_string_buffer(value_size)
+
+    def _element(self, command, key, second, flags=0):
+        self._key.raw = key
+        _bpf(command, struct.pack("<IIQQQ", self.fd, 0, ctypes.addressof(self._key), ctypes.addressof(second) if second else 0, flags))
+
+    def get(self, key):
+        """The value of key, or None."""
+        try:
+            self._element(_BPF_MAP_LOOKUP_ELEM, key, self._value)
+        except OSError as error:
+            if error.errno == errno.ENOENT:
+                return None
+            raise
+        return self._value.raw
+
+    def put(self, key, value):
+        """Set the value of key; raises OSError (E2BIG: the map is full)."""
+        self._value.raw = value
+        self._element(_BPF_MAP_UPDATE_ELEM, key, self._value)
+
+    def discard(self, key):
+        """Delete key where it is there."""
+        try:
+            self._element(_BPF_MAP_DELETE_ELEM, key, None)
+        except OSError as error:
+            if error.errno != errno.ENOENT:
+                raise
+
+    def keys(self):
+        """All keys, as a list. A key added or deleted meanwhile may or may not be in it."""
+        found = []
+        pointer = 0
+        while True:
+            try:
+                _bpf(_BPF_MAP_GET_NEXT_KEY, struct.pack("<IIQQ", self.fd, 0, pointer, ctypes.addressof(self._next)))
+            except OSError as error:
+                if error.errno == errno.ENOENT:
+                    return found
+                raise
+            found.append(self._next.raw)
+            self._key.raw = self._next.raw
+            pointer = ctypes.addressof(self._key)
+
+
+def link_uprobe_multi(program_fd, path, offsets, cookies):
+    """Attach a program to many functions of one file by one link (6.6+).
+
+    :arg program_fd: descriptor of a program loaded with TRACE_UPROBE_MULTI.
+    :arg path: bytes; the kernel opens it itself, so /proc/self/fd/N names an exact inode.
+    :arg offsets: list of file offsets, bytes.
+    :arg cookies: list of int, one for each offset.
+    :returns: the link's descriptor; closing it detaches.
+    :raises OSError: EINVAL where the kernel has no such link; ENOTSUPP (524) where one instruction can't be probed.
+    """
+    path_buffer = ctypes.create_string_buffer(path)
+    offset_array = (ctypes.c_uint64 * len(offsets))(*offsets)
+    cookie_array = (ctypes.c_uint64 * len(offsets))(*cookies)
+    # union bpf_attr, link_create: prog_fd, target_fd, attach_type, flags, then uprobe_multi {path, offsets, ref_ctr_offsets, cookies, cnt, flags, pid}
+    attributes = struct.pack("<IIIIQQQQIII", program_fd, 0, TRACE_UPROBE_MULTI, 0, ctypes.addressof(path_buffer),
+                             ctypes.addressof(offset_array), 0, ctypes.addressof(cookie_array), len(offsets), 0, 0)
+    return _bpf(_BPF_LINK_CREATE, attributes + b"\0" * 4)
+
+
+def perf_event_open(attributes, pid, cpu):
+    """perf_event_open(2) without group and with close-on-exec. attributes: bytes of struct perf_event_attr. Returns a descriptor."""
+    buffer = ctypes.create_string_buffer(attributes, len(attributes))
+    close_on_exec = 8  # PERF_FLAG_FD_CLOEXEC
+    return _syscall("perf_event_open", buffer, ctypes.c_int(pid), ctypes.c_int(cpu), ctypes.c_int(-1), ctypes.c_ulong(close_on_exec))
+
+
+def clock_boottime_ns():
+    """Now, in ns since boot, the clock of all events."""
+    return int(time.clock_gettime(time.CLOCK_BOOTTIME) * 1e9)

@@ -1,0 +1,193 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Probe `file_open`: opens of files that hold cryptography, whatever they are called.
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import collections
+import os
+import stat
+from typing import NamedTuple, Optional
+
+from . import _events, _file_kinds, _kernel
+from ._libbpf import LoadError, RingReader
+from ._look import Look, Looker
+from ._probe import BpfProbe
+
+_UNKNOWN_RING = 2 << 20
+
+# Files of unknown content looked at in one tick (some 20 microseconds each), and how many may wait for the next.
+_LOOKS_PER_TICK = 1000
+_MOST_WAITING = 20000
+# Files opened for writing are looked at when their process ends or the window does.
+_MOST_WRITTEN = 4096
+
+_WRITES = os.O_WRONLY | os.O_RDWR
+
+
+class FileObserved(NamedTuple):
+    """An open of a file that is cryptographic by content or, where that can't be had, by name."""
+
+    time: int
+    subject: _events.Subject
+    key: _events.OpenKey
+    path: bytes
+    path_truncated: bool
+    facts: _file_kinds.FileFacts
+    look: Optional[Look]
+    counted: bool
+
+
+class FileOpenProbe(BpfProbe):
+    """Turns FileOpened into FileObserved, and tells the kernel side what each inode is."""
+
+    name = "file_open"
+    hook = "tp_btf/sys_exit"
+    object_name = "file_open"
+    programs = ("file_open",)
+
+    def __init__(self, libbpf, ring, wake_at):
+        super().__init__(libbpf, ring, wake_at)
+        self.looker = Looker()
+        self._unknown = None
+        self._reader = None
+        self._classes = None
+        self._opens = None
+        self._waiting = collections.deque()
+        self._written = collections.OrderedDict()
+        self._passed_over = 0
+        self._gone = 0
+        self._truncated = 0
+
+    def _prepare(self):
+        self._unknown = _kernel.create_ring(_UNKNOWN_RING)
+        self._object.reuse_map("unknown_events", self._unknown)
+
+    def _fill(self):
+        hints = _kernel.Map(self._object.map_fd("name_hints"), 4, 1)
+        for hint in _file_kinds.NAME_HINTS:
+            hints.put(hint, b"\1")
+        self._classes = _kernel.Map(self._object.map_fd("classes"), _events.INODE_KEY.size, 1)
+        self._opens = _kernel.Map(self._object.map_fd("opens"), _events.OPEN_KEY.size, _events.COUNTER.size)
+        try:
+            self._reader = RingReader(self._libbpf, self._unknown)
+        except OSError as error:
+            raise LoadError("ring buffer: %s" % error.strerror, error.errno)
+
+    def filenos(self):
+        return [self._reader.fileno()] if self._reader else []
+
+    def receive_unknown(self):
+        """Take what came through the ring of unknown files; what can't wait is passed over and counted."""
+        if not self._reader:
+            return
+        for record in self._reader.read():
+            event = _events.decode(record)
+            if len(self._waiting) < _MOST_WAITING:
+                self._waiting.append(event)
+            else:
+                self._passed_over += 1
+                self._forget(event.key)
+
+    def observe_unknown(self, everything=False):
+        """Look at waiting files, a tick's worth or all: list of FileObserved."""
+        found = []
+        left = len(self._waiting) if everything else min(_LOOKS_PER_TICK, len(self._waiting))
+        for _number in range(left):
+            observed = self.observe(self._waiting.popleft())
+            if observed:
+                found.append(observed)
+        return found
+
+    def observe(self, event):
+        """What one FileOpened is: FileObserved, or None for a file of something else (the kernel side then drops its opens)."""
+        path, truncated = event.path, False
+        if not path.startswith(b"/"):
+            self._truncated += 1
+            truncated = True
+        if event.key.error or stat.S_ISCHR(event.mode):
+            facts = _file_kinds.classify_name(path)
+            return FileObserved(event.time, event.subject, event.key, path, truncated, facts, None, event.counted) if facts.kind else None
+        if event.key.flags & _WRITES:
+            self._hold(event)
+            return None
+        if truncated:
+            facts, look = _file_kinds.classify_name(path), None
+        else:
+            look = self.looker.look(path, event.subject.mount_namespace, event.subject.image.pid, event.key.inode)
+            facts = look.facts
+        if facts.kind is None:
+            if look is not None and look.gone:
+                self._gone += 1
+            else:
+                self._judge(event.key, _events.INODE_OTHER)
+            self._forget(event.key)
+            return None
+        if look is not None and not look.gone:
+            self._judge(event.key, _events.INODE_CRYPTO)
+        return FileObserved(event.time, event.subject, event.key, path, truncated, facts, look, event.counted)
+
+    def _hold(self, event):
+        """Keep a file opened for writing: its content comes later."""
+        self._written.setdefault(event.subject.image, []).append(event)
+        if sum(map(len, self._written.values())) > _MOST_WRITTEN:
+            self._written.popitem(last=False)
+            self._passed_over += 1
+
+    def observe_written(self, image=None):
+        """Look at the files an image (or, with None, any) opened for writing: list of FileObserved."""
+        images = [image] if image is not None else list(self._written)
+        held = [event for each in images for event in self._written.pop(each, ())]
+        return [observed for observed in map(self._look_written, held) if observed]
+
+    def _look_written(self, event):
+        if not event.path.startswith(b"/"):
+            return None
+        look = self.looker.look(event.path, event.subject.mount_namespace, event.subject.image.pid, event.key.inode)
+        if look.facts.kind is None:
+            self._forget(event.key)
+            return None
+        return FileObserved(event.time, event.subject, event.key, event.path, False, look.facts, look, event.counted)
+
+    def _judge(self, key, verdict):
+        self._classes.put(_events.INODE_KEY.pack(key.inode, key.device, 0), bytes((verdict,)))
+
+    def _forget(self, key):
+        self._opens.discard(_events.OPEN_KEY.pack(*key))
+
+    def counts(self):
+        """The kernel side's counts: list of ``(OpenKey, count, first, last)``; times in ns since boot."""
+        if not self._opens:
+            return []
+        counts = []
+        for raw in self._opens.keys():
+            value = self._opens.get(raw)
+            if value is not None:
+                counts.append((_events.OpenKey(*_events.OPEN_KEY.unpack(raw)),) + _events.COUNTER.unpack(value))
+        return counts
+
+    def losses(self):
+        losses = super().losses()
+        unclassified = self.counters()["unclassified"] + self._passed_over
+        if unclassified:
+            losses["unclassified_opens"] = unclassified
+        if self._truncated:
+            losses["path_truncated"] = self._truncated
+        return losses
+
+    def unseen(self):
+        """Opens of files that were gone before their content could be looked at (int): no loss of a kind that can be known."""
+        return self._gone
+
+    def close(self):
+        if self._reader:
+            self._reader.close()
+            self._reader = None
+        super().close()
+        self._classes = self._opens = None
+        if self._unknown is not None:
+            os.close(self._unknown)
+            self._unknown = None

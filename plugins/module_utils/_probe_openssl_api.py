@@ -1,0 +1,259 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Probe `openssl_api`: operations asked of libcrypto and libssl, in every file of theirs that any process maps.
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import os
+
+from . import _events, _kernel, _libraries
+from ._elf import ElfError, ElfFile
+from ._libbpf import BpfObject, LoadError, sum_of_cpus
+from ._openssl_functions import FUNCTIONS, NAMES, PKEY_CTX, PKEY_CTX_1_1, PKEY_CTX_3
+from ._probe import ATTACHED, FAILED, PARTIAL, Probe, possible_cpus
+from ._uprobe import MultiAttachment, PerfAttachment, fast_offset
+
+# Distinct files that are probed; each costs an object of its own in the kernel.
+_MOST_TARGETS = 16
+
+# The machine of a uprobe is the kernel's: e_machine, ELF gABI.
+_MACHINES = {"x86_64": 62, "aarch64": 183}
+
+# Where an executable carries OpenSSL, its own code lies in the same segment: OpenSSL's part is about where these are.
+_SPREAD = ("OPENSSL_init_crypto", "CRYPTO_malloc", "ERR_clear_error", "BN_new", "X509_new", "ASN1_item_d2i", "PKCS7_sign", "CMS_sign",
+           "RAND_bytes", "EC_KEY_new", "DH_new", "RSA_new", "SSL_new", "SSL_CTX_new", "OSSL_PROVIDER_load", "X509V3_EXT_print", "UI_new",
+           "PKCS12_parse", "OCSP_REQUEST_new", "TS_REQ_new", "BIO_new", "EVP_PKEY_new", "EVP_CIPHER_CTX_new", "EVP_MD_CTX_new")
+
+_OPERATIONS_OF_DIRECTION = {1: "encrypt", 2: "decrypt"}
+
+
+class Target:
+    """One file whose functions are probed."""
+
+    def __init__(self, path, index):
+        self.path = path
+        self.index = index
+        self.build_id = None
+        self.status = FAILED
+        self.reason = None
+        self.functions = 0
+        self.hook = None
+        self.object = None
+        self.attachment = None
+
+    def coverage(self):
+        """The target's entry of coverage.probes.targets; path stays bytes."""
+        return {"path": self.path, "build_id": self.build_id, "functions": self.functions, "status": self.status, "hook": self.hook, "reason": self.reason}
+
+    def close(self):
+        """Detach and free."""
+        if self.attachment:
+            self.attachment.close()
+            self.attachment = None
+        if self.object:
+            self.object.close()
+            self.object = None
+
+
+def code_range(elf, functions):
+    """Where the library's own code is.
+
+    :arg functions: dict of name -> (file offset, size) of the probed functions found in it.
+    :returns: ``(low, high)`` of file offsets, counted as if the executable segment were the only one.
+    """
+    segments = elf.text_segments()
+    if elf.soname is None:
+        found = list(functions.values()) + list(elf.symbols(_SPREAD).values())
+        return min(offset for offset, _size in found), max(offset + size for offset, size in found)
+    first = next(iter(functions.values()))[0]
+    for offset, _vaddr, size in segments:
+        if offset <= first < offset + size:
+            return offset, offset + size
+    raise ElfError("the functions are in no executable segment")
+
+
+class OpensslApiProbe(Probe):
+    """Yields OperationSeen through the shared ring, and counts."""
+
+    name = "openssl_api"
+
+    def __init__(self, libbpf, ring, wake_at):
+        super().__init__()
+        self._libbpf = libbpf
+        self._ring = ring
+        self._wake_at = wake_at
+        self._files = {}
+        self._maps = {}
+        self._use_rows = False
+        self._last = dict.fromkeys(_events.COUNTERS, 0)
+        self._left_out = 0
+        self._wanted = False
+
+    def _open(self):
+        """Nothing attaches before a file is known; add() does."""
+        self._wanted = True
+        self.reason = "no OpenSSL was found on this host or in any process"
+
+    def add(self, fd, path):
+        """Probe one more file.
+
+        :arg fd: int, a descriptor of it, open for reading; closed here.
+        :arg path: bytes, for the report only: the file is reached by its descriptor.
+        :returns: Target where the file is new, else None.
+        """
+        try:
+            if not self._wanted:
+                return None
+            found = os.fstat(fd)
+            identity = (found.st_dev, found.st_ino)
+            if identity in self._files:
+                return None
+            if len(self._files) >= _MOST_TARGETS:
+                self._left_out += 1
+                return None
+            target = self._files[identity] = Target(path, len(self._files))
+            try:
+                self._attach(target, fd)
+                target.status = ATTACHED
+            except LoadError as error:
+                self._target_failed(target, error.reason, error)
+            except ElfError as error:
+                self._target_failed(target, "not readable as ELF: %s" % error)
+            except OSError as error:
+                self._target_failed(target, error.strerror or str(error))
+            self._judge()
+            return target
+        finally:
+            os.close(fd)
+
+    def _target_failed(self, target, reason, load_error=None):
+        target.close()
+        target.reason = reason
+        if load_error is not None:
+            self.errno, self.verifier_log = load_error.errno, load_error.log
+
+    def _judge(self):
+        states = [target.status for target in self._files.values()]
+        if ATTACHED not in states:
+            self.status, self.reason = FAILED, "no file could be probed: see targets"
+        elif FAILED in states or self._left_out:
+            self.status, self.reason = PARTIAL, "%d files could not be probed: see targets" % (states.count(FAILED) + self._left_out)
+        else:
+            self.status, self.reason = ATTACHED, None
+
+    def _attach(self, target, fd):
+        with ElfFile.open(os.dup(fd)) as elf:
+            target.build_id = elf.build_id()
+            if elf.machine != _MACHINES.get(_kernel.architecture()):
+                raise LoadError("it is for another machine (e_machine %d, %d bit)" % (elf.machine, elf.bits))
+            functions = elf.symbols(NAMES)
+            if not functions:
+                raise LoadError("it exports none of the probed functions")
+            rows, places = self._rows(elf, functions)
+        name = b"/proc/self/fd/%d" % fd
+        if not self._use_rows:
+            try:
+                self._attach_multi(target, name, rows, places)
+            except (OSError, LoadError):
+                # before 6.6 the kernel knows neither the link nor, before 5.15, the cookie
+                target.close()
+                self._use_rows = True
+        if self._use_rows:
+            self._attach_rows(target, name, rows, places)
+        target.functions = len(places) - len(target.attachment.refused)
+        target.hook = self.hook = target.attachment.hook
+        if target.attachment.refused:
+            target.reason = "; ".join("%s: %s" % (FUNCTIONS[row].name, why) for row, why in sorted(target.attachment.refused.items()))
+
+    def _rows(self, elf, functions):
+        """``(rows, places)``: the packed struct function of every row, and row -> file offset to attach at."""
+        low, high = code_range(elf, functions)
+        family, version = _libraries.embedded_openssl(elf) or ("OpenSSL", None)
+        old = family in ("LibreSSL", "BoringSSL", "AWS-LC") or (version or "3").startswith(("0.", "1."))
+        rows, places = [], {}
+        for row, function in enumerate(FUNCTIONS):
+            if function.name not in functions:
+                rows.append(bytes(_events.FUNCTION.size))
+                continue
+            offset = functions[function.name][0]
+            place = places[row] = fast_offset(offset, elf.read(offset, 6))
+            shape = function.shape if function.shape != PKEY_CTX else PKEY_CTX_1_1 if old else PKEY_CTX_3
+            rows.append(_events.FUNCTION.pack(low - place, high - place, row, shape, function.argument, function.digest_shape,
+                                              function.digest_argument, function.direction_argument, function.bits_argument))
+        rows += [bytes(_events.FUNCTION.size)] * (_events.FUNCTION_ROWS - len(rows))
+        return b"".join(rows), places
+
+    def _load(self, target, object_name, programs, rows):
+        target.object = BpfObject(self._libbpf, object_name)
+        target.object.set_constants(_events.SETTINGS.pack(self._wake_at, os.getpid(), target.index) + rows)
+        target.object.reuse_map("events", self._ring)
+        for name, fd in self._maps.items():
+            target.object.reuse_map(name, fd)
+
+    def _share_maps(self, target):
+        """The first object's maps serve all later ones. Descriptors are duplicated, so that they outlive it."""
+        if not self._maps:
+            self._maps = {name: os.dup(target.object.map_fd(name)) for name in ("counters", "operations", "last_calls", "function_hits")}
+
+    def _attach_multi(self, target, name, rows, places):
+        self._load(target, "openssl_api", ("any_function",), rows)
+        target.object.expect_attach_type("any_function", _kernel.TRACE_UPROBE_MULTI)
+        target.object.load(("any_function",))
+        target.attachment = MultiAttachment(target.object.program_fd("any_function"), name, places)
+        self._share_maps(target)
+
+    def _attach_rows(self, target, name, rows, places):
+        programs = {row: "row_%d" % row for row in places}
+        self._load(target, "openssl_api_rows", programs.values(), rows)
+        target.object.want_programs(programs.values())
+        target.object.load((min(programs.values()),))
+        target.attachment = PerfAttachment({row: target.object.program_fd(program) for row, program in programs.items()}, name, places)
+        self._share_maps(target)
+
+    def library(self, index):
+        """The Target of a library number of an OperationKey."""
+        return list(self._files.values())[index]
+
+    def is_target(self, device, inode):
+        """Whether a file is already probed, or was tried."""
+        return (device, inode) in self._files
+
+    def counts(self):
+        """The kernel side's counts: list of ``(OperationKey, count, first, last)``; times in ns since boot."""
+        if not self._maps:
+            return []
+        operations = _kernel.Map(self._maps["operations"], _events.OPERATION_KEY.size, _events.COUNTER.size)
+        counts = []
+        for raw in operations.keys():
+            value = operations.get(raw)
+            if value is not None:
+                counts.append((_events.decode_operation_key(raw),) + _events.COUNTER.unpack(value))
+        return counts
+
+    def counters(self):
+        """The kernel side's counters by name, as of now, or of the moment it was closed."""
+        if self._maps:
+            counters = _kernel.Map(self._maps["counters"], 4, 8 * possible_cpus())
+            for number, name in enumerate(_events.COUNTERS):
+                self._last[name] = sum_of_cpus(counters.get(number.to_bytes(4, "little")))
+        return self._last
+
+    def hits(self):
+        return self.counters()["hits"]
+
+    def losses(self):
+        return {name: number for name, number in self.counters().items() if name in ("ring_full", "map_full", "user_fault") and number}
+
+    def targets(self):
+        return [target.coverage() for target in self._files.values()]
+
+    def close(self):
+        self.counters()
+        for target in self._files.values():
+            target.close()
+        for fd in self._maps.values():
+            os.close(fd)
+        self._maps = {}
