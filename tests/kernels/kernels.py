@@ -74,6 +74,7 @@ class KernelStore:
         self._log = log
         self._folder = cache_folder() / arch
         self._suffix = f"{flavour}-{DEBIAN_ARCH[arch]}" if flavour else DEBIAN_ARCH[arch]
+        self._lists_are_fresh = False
         self._memory = self._folder / f"resolved-{self._suffix}.json"
 
     def resolve(self, series: str, refresh: bool = False) -> Kernel:
@@ -110,9 +111,12 @@ class KernelStore:
 
     def _fetch(self, series: str, refresh: bool) -> Kernel:
         apt = Apt(self._folder / "apt", DEBIAN_ARCH[self.arch])
-        if refresh or _age(apt.folder / "debian.sources") > RESOLVED_FOR_SECONDS:
+        if not self._lists_are_fresh and (refresh or _age(apt.folder / "debian.sources") > RESOLVED_FOR_SECONDS):
             self._log("fetching Debian's package lists")
             apt.update()
+            if apt.warnings:
+                self._log("some package lists are as old as they were: " + apt.warnings[0])
+        self._lists_are_fresh = True
         images = self._candidates(apt, series)
         if not images:
             raise KernelTestError(f"no kernel {series} ({self._suffix}) on this machine's Debian mirror"
