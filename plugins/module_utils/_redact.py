@@ -50,7 +50,10 @@ _LOGIN = frozenset(b"docker podman buildah skopeo helm oc az crane nerdctl regct
 _PERCENT = frozenset(b"smbclient net rpcclient smbget smbcacls smbcquotas smbtree winexe wmic wbinfo samba-tool".split())  # -U user%X
 _COLON = {b"curl": (b"u", b"U", b"E"), b"http": (b"a",), b"https": (b"a",), b"xh": (b"a",), b"ab": (b"A", b"P"), b"lftp": (b"u",), b"siege": (b"g",)}
 _ALL_TOOLS = frozenset(_BOTH) | frozenset(_JOINED) | _LOGIN | _PERCENT | frozenset(_COLON) | frozenset(
-    b"htpasswd rabbitmqctl vault nmcli wpa_passphrase xfreerdp wget psql".split())
+    b"htpasswd rabbitmqctl vault nmcli wpa_passphrase xfreerdp wget psql aws sqlplus sqlldr expdp impdp rman".split())
+
+_CURL_CLUSTER = re.compile(rb"-[sSfkLvigGIN0-9#jJOR]+[uU]")
+_ORACLE = re.compile(rb"^([^/@=\s]+/)[^/@\s]+(?=@|\Z)")  # user/password@database
 
 _PEM = re.compile(rb"-----BEGIN [A-Z0-9 ]+-----.*?(?:-----END [A-Z0-9 ]+-----(?:\r?\n)?|\Z)", re.DOTALL)
 _URL = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]{0,30}://)([^\s/@:'\"]*):([^\s/'\"]*)@")
@@ -130,8 +133,17 @@ def _in_text(text):
 
 
 def _field(match):
-    kind = _kind(match.group(1))
-    return match.group(1) + match.group(2) + _value(kind, match.group(3)) if kind else match.group(0)
+    name, equals, value = match.groups()
+    begin = b""
+    for _step in range(8):  # "from-literal=password=x"
+        kind = _kind(name)
+        if kind:
+            return begin + name + equals + _value(kind, value)
+        begin += name + equals
+        name, equals, value = value.partition(b"=")
+        if not equals:
+            break
+    return match.group(0)
 
 
 def _json(match):
@@ -168,6 +180,8 @@ class _Line:
         if pending is not None and (pending == "forced" or _can_be_value(argument, pending)):
             if pending == "percent":
                 return _percent(argument)
+            if pending == "cookie":
+                return REDACTED if b"=" in argument else argument
             if pending == "header":
                 return _in_text(_header(argument))
             return _in_text(_value("secret" if pending == "forced" else pending, argument))
@@ -229,6 +243,14 @@ class _Line:
         if argument in (b"-H", b"--header", b"--proxy-header"):
             self._pending = "header"
             return argument
+        if tool == b"curl" and _CURL_CLUSTER.fullmatch(argument):
+            self._pending = "login"
+            return argument
+        if tool == b"curl" and argument in (b"-b", b"--cookie"):
+            self._pending = "cookie"
+            return argument
+        if argument.startswith(b"--from-literal="):  # kubectl create secret
+            return argument.partition(b"=")[0] + b"=" + argument.split(b"=")[1] + b"=" + REDACTED
         if tool == b"curl" and letter == b"H":
             return argument[:2] + _in_text(_header(rest))
         match = _OPTION.fullmatch(argument)
@@ -257,6 +279,11 @@ class _Line:
             return argument
         if tool == b"wpa_passphrase" and self._since == 2:
             return REDACTED
+        if tool in (b"sqlplus", b"sqlldr", b"expdp", b"impdp", b"rman"):
+            return _ORACLE.sub(rb"\1" + REDACTED, argument)
+        if tool == b"aws" and b"configure" in before and b"=" not in argument and _kind(argument):
+            self._pending = "forced"
+            return argument
         if tool == b"vault" and b"=" in argument:
             return argument.partition(b"=")[0] + b"=" + REDACTED
         if tool == b"vault" and self._since == 2 and b"login" in before:
