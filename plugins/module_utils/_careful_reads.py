@@ -184,6 +184,10 @@ class TextCursor:
                 return bytes(pieces), False
             pieces += chunk
 
+    def public_text(self):
+        """The rest of the file or of the allowance, as bytes, up to the next ``-----BEGIN``: a key pasted into a list is not read."""
+        return self.body(b"\0")[0]
+
     def _leave(self, pieces, length):
         self.held = bytes(pieces[length:])
         self.offset += length

@@ -66,7 +66,7 @@ def name_text(data, name):
             else:
                 text = "#" + data[value.begin:min(value.end, value.begin + MAX_VALUE // 2)].hex()
             pairs.append(NAME_ATTRIBUTES.get(dotted, dotted) + "=" + text)
-        parts.append("+".join(pairs))
+        parts.append("+".join(reversed(pairs)))  # any order will do (RFC 4514, 2.2); this is the one OpenSSL prints
     whole = ",".join(reversed(parts))
     return whole[:MAX_NAME], cut or len(whole) > MAX_NAME
 

@@ -22,7 +22,6 @@ __all__ = ("NAME_HINTS", "FileFacts", "classify", "classify_name")
 
 _ALLOWANCE = (1 << 20) + 4096  # octets read of one file: 1 MiB, and what headers take
 _LEADING = 1 << 14  # octets of text looked through before the first PEM block; openssl x509 -text writes some KiB
-_MAX_PUBLIC_LINE = 1 << 15  # octets read of a file that begins with an SSH public key
 _BOM = b"\xef\xbb\xbf"
 
 # How text that OpenSSL writes before a PEM block begins: x509, req, crl -text; pkcs12; s_client, pkcs7 -print_certs.
@@ -79,7 +78,7 @@ def classify(fd, name):
         if unmarked is None:
             return _NOTHING if reader is not None or not _file_names.text_before_pem(name, False) else _leading_text(fd, head, name)
         if unmarked[1] == "OpenSSH":
-            facts = _ssh_keys.list_facts(FileOctets(fd, head, _ALLOWANCE).get(0, _ssh_keys.MAX_LISTED))[0]
+            facts = _listed(FileOctets(fd, head, _ALLOWANCE))[0]
             if facts["count"]:
                 return FileFacts(unmarked[0], "content", unmarked[1], facts)
         return FileFacts(unmarked[0], "name", unmarked[1], {})
@@ -123,7 +122,7 @@ def _dashes(octets, head, name):
         if label == b"---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----":  # ssh.com's own format
             return "private_key", "SSH2", {"algorithm": None, "key_bits": None, "encrypted": None}
         if label == b"---- BEGIN SSH2 PUBLIC KEY ----":
-            body = octets.get(cursor.offset, _MAX_PUBLIC_LINE).partition(b"---- END")[0]
+            body = cursor.public_text().partition(b"---- END")[0]
             return "public_key", "RFC 4716", _ssh_keys.rfc4716_facts(body) or {"malformed": 1}
     return None
 
@@ -137,7 +136,7 @@ def _text(octets, head, name):
     if head in _ssh_keys.PUBLIC_STARTS:
         return _ssh_lines(octets, name)
     if head[:3] == b"|1|" or head in (b"@cert-a", b"@revoke"):  # known_hosts: sshd(8), SSH_KNOWN_HOSTS FILE FORMAT
-        facts = _ssh_keys.list_facts(octets.get(0, _ssh_keys.MAX_LISTED))[0]
+        facts = _listed(octets)[0]
         return ("known_hosts", "OpenSSH", facts) if facts["count"] else None
     if head == b"PuTTY-U":
         facts = _ssh_keys.putty_facts(TextCursor(octets))
@@ -171,16 +170,22 @@ def _printed_key(octets):
     return None
 
 
-def _ssh_lines(octets, name):
-    data = octets.get(0, _MAX_PUBLIC_LINE if octets.size <= _MAX_PUBLIC_LINE else _ssh_keys.MAX_LISTED)
+def _listed(octets):
+    """`list_facts` of the file; truncated is True where it goes on behind what was read. See `TextCursor.public_text`."""
+    data = TextCursor(octets).public_text()
     facts, first = _ssh_keys.list_facts(data)
-    if not facts["count"]:
-        return None
-    if facts["count"] == 1 and not facts["other_lines"] and _file_names.unmarked(name) is None:
-        return "public_key", "OpenSSH", first
     if octets.size > len(data):
         facts["truncated"] = True
+    return facts, first
+
+
+def _ssh_lines(octets, name):
+    facts, first = _listed(octets)
+    if not facts["count"]:
+        return None
     unmarked = _file_names.unmarked(name)
+    if facts["count"] == 1 and not facts["other_lines"] and unmarked is None:
+        return "public_key", "OpenSSH", first
     return unmarked[0] if unmarked else "authorized_keys", "OpenSSH", facts
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from . import _crypto_oids as oids
 from ._certificate import certificate_facts
 from ._der import CONTEXT_0, INTEGER, OCTET_STRING, SEQUENCE, DerError
-from ._der import algorithm, expect, header, integer, item, oid_text
+from ._der import algorithm, expect, header, oid_text
 from ._private_key import encryption_facts, kdf_facts, small
 
 _MAX_ENTRIES = 5000

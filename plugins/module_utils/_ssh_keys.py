@@ -10,7 +10,6 @@ from __future__ import annotations
 import binascii
 import re
 
-MAX_LISTED = 1 << 20  # octets of authorized_keys or known_hosts looked through
 _MAX_BLOB = 1 << 14  # octets of a public key; PROTOCOL.key of OpenSSH bounds an RSA modulus at 16384 bits
 _MAX_LINE = 1 << 15  # octets of a line that hold a key
 _MAGIC = b"openssh-key-v1\0"  # PROTOCOL.key of OpenSSH, section 1

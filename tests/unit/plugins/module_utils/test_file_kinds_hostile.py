@@ -16,7 +16,7 @@ import pytest
 hypothesis = pytest.importorskip("hypothesis")
 st = hypothesis.strategies
 
-from ansible_collections.cryptofleet.audit.plugins.module_utils._file_kinds import NAME_HINTS, classify, classify_name  # noqa: E402
+from ansible_collections.cryptofleet.audit.plugins.module_utils._file_kinds import NAME_HINTS, classify, classify_name
 
 KINDS = {
     None, "certificate", "certificate_bundle", "private_key", "public_key", "keystore", "csr", "crl", "signed_data", "parameters", "config",

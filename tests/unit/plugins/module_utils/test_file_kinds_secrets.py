@@ -271,3 +271,41 @@ def test_a_bare_secret_is_hardly_read(tmp_path, monkeypatch):
         found, seen = recorded(path, monkeypatch)
         assert found.kind is None
         assert seen == set(range(7))
+
+
+@needs_openssl
+@pytest.mark.parametrize("name", ["authorized_keys", "known_hosts", "id_ed25519.pub"])
+def test_a_key_pasted_into_a_list(tmp_path, monkeypatch, name):
+    key, path = tmp_path / "key", tmp_path / name
+    run("openssl", "genpkey", *ED25519, "-out", str(key))
+    blob = b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHoSLyrQRPTBbuFnUKTYUlGAkYqLYNsIh6eC2tIAVWi5 "
+    for length in range(60):  # every position relative to the steps
+        front = blob + b"x" * length + b"\n"
+        path.write_bytes(front + key.read_bytes())
+        begin = len(front) + len(b"-----BEGIN PRIVATE KEY-----\n") + 21
+        found, seen = recorded(path, monkeypatch)
+        assert found.facts["key_bits" if name.endswith("pub") else "count"]
+        assert max(seen) < begin
+
+
+@needs_openssl
+@pytest.mark.parametrize("dump", [False, True])
+@pytest.mark.parametrize("options", [EC, ED25519, RSA], ids=["ec", "ed25519", "rsa"])
+def test_every_length_of_text_before_a_key(tmp_path, monkeypatch, options, dump):
+    key, path = tmp_path / "key", tmp_path / "www.pem"
+    run("openssl", "genpkey", *options, "-out", str(key))
+    if dump:
+        body = run("openssl", "pkey", "-in", str(key), "-noout", "-text")
+        secret = re.search(rb"(?:priv|privateExponent):\s*", body).end()
+    else:
+        body = run("openssl", "pkey", "-in", str(key), *(() if options is ED25519 else ("-traditional",)))
+        label = re.search(b"BEGIN ([A-Z ]+)-", body).group(1)
+        der = decoded(body, label)
+        begin = rsa_secret(der, key) if options is RSA else der.index(secret_number(key).lstrip(b"\0"))
+        secret = min(characters_of(body, label, begin, begin + 1))
+    for length in range(60):
+        front = b"# " + b"P" * (length % 3) + b"x" * length + b"\n"
+        path.write_bytes(front + body)
+        found, seen = recorded(path, monkeypatch)
+        assert max(seen) < len(front) + secret
+        assert found.kind == (None if dump else "private_key")
