@@ -46,7 +46,7 @@ class Target:
 
     def coverage(self):
         """The target's entry of coverage.probes.targets; path stays bytes."""
-        return {"path": self.path, "build_id": self.build_id, "functions": self.functions, "status": self.status, "hook": self.hook, "reason": self.reason}
+        return {"path": self.path, "build_id": self.build_id, "functions": self.functions, "status": self.status, "reason": self.reason}
 
     def close(self):
         """Detach and free."""

@@ -1,0 +1,188 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Engine `procfs`: no probes at all, /proc read at intervals. It sees who maps and holds what, not what happens between two looks.
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from . import _events, _file_kinds, _kernel, _libraries, _proc
+from ._look import Looker
+from ._probe import ATTACHED, UNSUPPORTED, Probe
+from ._probe_file_open import FileObserved
+from ._records import TICK_NS
+
+_FDINFO_FLAGS = b"flags:"
+
+
+class _Polled(Probe):
+    """A probe of the other engines, as far as polling can stand in for it."""
+
+    def __init__(self, name, hook):
+        super().__init__()
+        self.name = name
+        self.hook = hook
+        self.found = 0
+
+    def _open(self):
+        self.status = ATTACHED
+
+    def hits(self):
+        return self.found
+
+
+class _NoOperations(Probe):
+    """openssl_api has no counterpart in /proc."""
+
+    name = "openssl_api"
+
+    def open(self, wanted):
+        super().open(False)
+        if wanted:
+            self.status, self.reason = UNSUPPORTED, "engine procfs sees no function calls"
+
+    def counts(self):
+        return []
+
+    def is_target(self, _device, _inode):
+        return False
+
+
+class _Files(_Polled):
+    """Descriptors that are open at a look."""
+
+    def __init__(self):
+        super().__init__("file_open", "/proc/PID/fd")
+        self.looker = Looker()
+
+    def observe_unknown(self, everything=False):
+        return []
+
+    def observe_written(self, image=None):
+        return []
+
+    def counts(self):
+        return []
+
+
+class ProcfsEngine:
+    """Looks at /proc; yields the same events as other engines, with the time of the look."""
+
+    name = "procfs"
+    grade = "reduced"
+    version = None
+
+    def __init__(self, wanted):
+        """:arg wanted: dict of probe name -> bool."""
+        self.process = _Polled("process", "/proc")
+        self.files = _Files()
+        self.libraries = _Polled("library_load", "/proc/PID/maps")
+        self.openssl = _NoOperations()
+        self.probes = [self.process, self.files, self.libraries, self.openssl]
+        for probe in self.probes:
+            probe.open(wanted.get(probe.name, True))
+        self._known = {}  # pid -> (start ticks, executable)
+        self._seen = set()
+
+    @staticmethod
+    def wait(seconds):
+        """Sleep for that long (float)."""
+        time.sleep(seconds)
+
+    @staticmethod
+    def add_library(_path, _opener):
+        """Nothing to attach."""
+        return False
+
+    @staticmethod
+    def add_executable(_path, _opener):
+        """Nothing to attach."""
+
+    def read(self):
+        """One look: list of events."""
+        now = _kernel.clock_boottime_ns()
+        events, alive = [], {}
+        for pid in _proc.list_pids():
+            stat = _proc.read_stat(pid)
+            if stat is None or _proc.is_kernel_thread(stat) or pid == os.getpid():
+                continue
+            try:
+                exe = _proc.read_exe(pid)
+            except PermissionError:
+                exe = None
+            alive[pid] = (stat.start_ticks, exe.path if exe else None)
+            events += self._look_at(pid, stat, alive[pid], now)
+        if self.process.status == ATTACHED:
+            for pid, (ticks, _exe) in self._known.items():
+                if pid not in alive or alive[pid][0] != ticks:
+                    events.append(_events.ProcessExit(now, self._subject(pid, ticks, None), None))
+        self._known = alive
+        return events
+
+    @staticmethod
+    def _subject(pid, ticks, stat):
+        image = _events.Image(pid, None, ticks * TICK_NS)
+        return _events.Subject(image, stat.ppid if stat else None, None, 0, None, stat.comm if stat else b"")
+
+    def _look_at(self, pid, stat, identity, now):
+        subject = self._subject(pid, stat.start_ticks, stat)
+        before = self._known.get(pid)
+        if before is not None and before[0] == identity[0] and before[1] != identity[1] and identity[1] and self.process.status == ATTACHED:
+            self.process.found += 1
+            arguments, truncated = _proc.read_cmdline(pid) or ([], False)
+            yield _events.ProcessExec(now, subject, identity[1], 0, 0, arguments, truncated)
+        try:
+            yield from self._mapped(pid, stat, now)
+            yield from self._held(pid, stat, subject, now)
+        except PermissionError:
+            return  # the ledger counts it when it reads the process itself
+
+    def _mapped(self, pid, stat, now):
+        if self.libraries.status != ATTACHED:
+            return
+        for mapping in _proc.read_maps(pid) or ():
+            key = (pid, stat.start_ticks, mapping.path, mapping.inode)
+            if key not in self._seen and _libraries.recognise(mapping.path) is not None:
+                self._seen.add(key)
+                self.libraries.found += 1
+                path = mapping.path + (b" (deleted)" if mapping.deleted else b"")
+                yield _events.LibraryMapped(now, pid, path, None, os.makedev(mapping.dev_major, mapping.dev_minor), mapping.inode)
+
+    def _held(self, pid, stat, subject, now):
+        if self.files.status != ATTACHED:
+            return
+        for number, path in _proc.open_fds(pid) or ():
+            key = (pid, stat.start_ticks, number, path)
+            if key in self._seen or not path.startswith(b"/"):
+                continue
+            self._seen.add(key)
+            observed = self._observe(pid, number, path, subject, now)
+            if observed is not None:
+                self.files.found += 1
+                yield observed
+
+    def _observe(self, pid, number, path, subject, now):
+        link = "/proc/%d/fd/%d" % (pid, number)
+        try:
+            inode = os.stat(link).st_ino
+            with open("/proc/%d/fdinfo/%d" % (pid, number), "rb") as stream:
+                flags = next((int(line.split()[1], 8) for line in stream if line.startswith(_FDINFO_FLAGS)), 0)
+        except OSError:
+            return None
+        if path in (b"/dev/random", b"/dev/urandom"):
+            facts, look = _file_kinds.classify_name(path), None
+        else:
+            look = self.files.looker.look(path, _proc.mount_namespace(pid), pid, inode)
+            facts = look.facts
+        if facts.kind is None or (look is not None and look.gone):
+            return None
+        key = _events.OpenKey(pid, 0, subject.image.start, inode, 0, flags, 0, 0)
+        return FileObserved(now, subject, key, path, False, facts, look, False)
+
+    def close(self):
+        """Nothing is attached."""
+

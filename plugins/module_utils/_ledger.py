@@ -1,0 +1,367 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The ledger: time-ordered events become processes with libraries, files and operations.
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import os
+
+from . import _events, _kernel, _libraries, _proc
+from ._openssl_functions import FUNCTIONS
+from ._openssl_nids import algorithm_of
+from ._records import TICK_NS, FileRecord, OperationRecord, ProcessRecord
+
+_DELETED = b" (deleted)"
+# Images without any observation that are kept after their end, so that a late record still finds them.
+_MOST_ENDED = 2000
+# More observed processes than this are never held, whatever the request allows.
+_MOST_OBSERVED = 20000
+_OPERATION_OF_DIRECTION = {1: "encrypt", 2: "decrypt"}
+_NO_KEY_TYPE = 0xFFFFFFFF  # EVP_PKEY_KEYMGMT, -1: the key type has a name only
+
+
+class Ledger:
+    """All processes of a window."""
+
+    def __init__(self, selection, library_facts, bounds, observer):
+        """
+        :arg selection: Selection. :arg library_facts: LibraryFacts.
+        :arg bounds: dict of ``files``, ``libraries``, ``operations`` -> most of them in one process.
+        :arg observer: called with ``(kind, time, record, thing)`` for each event worth a line of a monitor.
+        """
+        self._selection = selection
+        self._library_facts = library_facts
+        self._bounds = bounds
+        self._observer = observer
+        self._images = {}  # (pid, ticks, exec_id) -> ProcessRecord
+        self._current = {}  # pid -> ProcessRecord
+        self._ended = []  # keys of ended images without observation, oldest first
+        self._opens = {}  # OpenKey -> (ProcessRecord, FileRecord)
+        self._own_session = own_session()
+        self.seen = 0
+        self.not_permitted = 0
+        self.omitted = 0
+        self._observed = 0
+
+    # processes
+
+    def scan(self):
+        """Enter every process there is now, with the crypto libraries it maps. Yields ``(pid, Mapping)`` of each of these."""
+        for pid in _proc.list_pids():
+            record = self._enter_from_proc(pid)
+            if record is None:
+                continue
+            yield from self._scan_maps(record)
+
+    def _enter_from_proc(self, pid):
+        stat = _proc.read_stat(pid)
+        if stat is None or _proc.is_kernel_thread(stat):
+            return None
+        start = stat.start_ticks * TICK_NS
+        record = self._current.get(pid)
+        if record is not None and record.ticks == stat.start_ticks:
+            return record
+        record = ProcessRecord(pid, start, None, "proc", parent_pid=stat.ppid, comm=stat.comm, entered_at=_kernel.clock_boottime_ns())
+        try:
+            exe = _proc.read_exe(pid)
+            if exe:
+                record.exe, record.exe_deleted = exe
+            record.mount_namespace = _proc.mount_namespace(pid)
+        except PermissionError:
+            self.not_permitted += 1
+        record.arguments, record.arguments_truncated = _proc.read_cmdline(pid) or (None, False)
+        status = _proc.read_status(pid)
+        record.uid = status.euid if status else None
+        record.cgroups = _proc.read_cgroup(pid)
+        self._enter(record, self._current.get(stat.ppid))
+        return record
+
+    def _scan_maps(self, record):
+        try:
+            mappings = _proc.read_maps(record.pid)
+            for mapping in mappings or ():
+                if _libraries.recognise(mapping.path) is not None:
+                    self.add_library(record, mapping.path, None, None, "present", "proc", mapping.deleted)
+                    yield record.pid, mapping
+        except PermissionError:
+            self.not_permitted += 1
+
+    def _enter(self, record, parent):
+        self.seen += 1
+        key = (record.pid, record.ticks, record.exec_id)
+        before = self._current.get(record.pid)
+        if before is not None and not before.ended:
+            self._end(before)
+        self._images[key] = self._current[record.pid] = record
+        record.audit_connection = record.pid in self._own_session or bool(parent is not None and parent.audit_connection)
+        inherited = parent is not None and parent.selected and self._selection.follow_children
+        record.selected = self._selection.matches(record) or inherited
+
+    def _end(self, record):
+        """An image is over: forget it later if nothing was observed of it."""
+        if not record.has_crypto():
+            self._ended.append((record.pid, record.ticks, record.exec_id))
+            if len(self._ended) > _MOST_ENDED:
+                key = self._ended.pop(0)
+                old = self._images.get(key)
+                if old is not None and not old.has_crypto() and (not old.selected or self._selection.whole_host):
+                    del self._images[key]
+                    if self._current.get(key[0]) is old:
+                        del self._current[key[0]]
+
+    def find(self, subject):
+        """The ProcessRecord of an event's Subject; entered now where no event told of it before."""
+        image = subject.image
+        ticks = image.start // TICK_NS
+        record = self._images.get((image.pid, ticks, image.exec_id))
+        if record is not None:
+            return record
+        record = self._images.get((image.pid, ticks, None))
+        if record is not None:
+            self._bind(record, image)
+        else:
+            record = self._from_subject(subject)
+            self._complete_from_proc(record)
+            self._enter(record, self._current.get(subject.parent_pid))
+        return record
+
+    @staticmethod
+    def _from_subject(subject):
+        image = subject.image
+        return ProcessRecord(image.pid, image.start, image.exec_id, "kernel", parent_pid=subject.parent_pid, comm=subject.comm,
+                             uid=subject.uid, mount_namespace=subject.mount_namespace)
+
+    @staticmethod
+    def _complete_from_proc(record):
+        """What /proc still tells of a process that no exec event described."""
+        stat = _proc.read_stat(record.pid)
+        if stat is None or stat.start_ticks != record.ticks:
+            return
+        exe = _proc.read_exe(record.pid)
+        if exe:
+            record.exe, record.exe_deleted = exe
+        record.arguments, record.arguments_truncated = _proc.read_cmdline(record.pid) or (None, False)
+        record.cgroups = _proc.read_cgroup(record.pid)
+
+    # events
+
+    def _bind(self, record, image):
+        """Give a record entered from /proc the exec number that an event tells."""
+        self._images.pop((record.pid, record.ticks, record.exec_id), None)
+        record.exec_id, record.start = image.exec_id, image.start
+        self._images[(record.pid, record.ticks, record.exec_id)] = record
+
+    def _scanned_later(self, image, time):
+        """The record of a process that /proc was read for after an event of this time: that reading already shows what came of it."""
+        record = self._current.get(image.pid)
+        if record is not None and record.ticks == image.start // TICK_NS and record.entered_at > time:
+            self._bind(record, image)
+            return record
+        return None
+
+    def on_fork(self, event):
+        """ProcessFork."""
+        record = self._scanned_later(event.subject.image, event.time)
+        if record is None:
+            parent = self._images.get((event.parent.pid, event.parent.start // TICK_NS, event.parent.exec_id)) or self._current.get(event.parent.pid)
+            record = self._from_subject(event.subject)
+            if parent is not None:
+                record.cgroups = parent.cgroups
+                record.exe, record.exe_deleted, record.exe_inode = parent.exe, parent.exe_deleted, parent.exe_inode
+                record.arguments, record.arguments_truncated = parent.arguments, parent.arguments_truncated
+                record.libraries = dict(parent.libraries)  # a fork has its parent's mappings
+                record.inherited = True
+            self._enter(record, parent)
+        self._observer("process_fork", event.time, record, None)
+        return record
+
+    def on_exec(self, event):
+        """ProcessExec."""
+        image = event.subject.image
+        record = self._scanned_later(image, event.time)
+        if record is None:
+            record = self._begin_image(event)
+        record.exec_time = event.time
+        self._observer("process_exec", event.time, record, None)
+        return record
+
+    def _begin_image(self, event):
+        image = event.subject.image
+        before = self._current.get(image.pid)
+        if before is not None and before.ticks != image.start // TICK_NS:
+            before = None
+        record = self._from_subject(event.subject)
+        record.exe, record.exe_inode, record.exe_deleted = event.path, event.inode, False
+        record.arguments, record.arguments_truncated = event.arguments, event.arguments_truncated
+        if event.arguments_truncated:
+            whole = _proc.read_cmdline(image.pid)
+            if whole and whole[0][:1] == event.arguments[:1]:
+                record.arguments, record.arguments_truncated = whole
+        parent = before or self._current.get(event.subject.parent_pid)
+        # its own control groups while it lives, else those it was born into
+        record.cgroups = _proc.read_cgroup(image.pid) or (parent.cgroups if parent else None)
+        if before is not None:
+            before.replaced = True
+            if before.inherited and not (before.files or before.operations):
+                before.libraries.clear()  # a fork on its way to execve: the mappings were never used
+            self._end(before)
+        self._enter(record, parent)
+        return record
+
+    def on_exit(self, event):
+        """ProcessExit."""
+        record = self.find(event.subject)
+        if record.exit_time is None:
+            record.exit_time, record.exit_status = event.time, event.status
+            self._observer("process_exit", event.time, record, None)
+            self._end(record)
+        return record
+
+    def on_library(self, event):
+        """LibraryMapped. Returns the ProcessRecord, or None where nothing is known of the process any more."""
+        record = self._current.get(event.pid) or self._enter_from_proc(event.pid)
+        if record is None:
+            return None
+        path, deleted = event.path, False
+        if path.endswith(_DELETED):
+            path, deleted = path[:-len(_DELETED)], True
+        self.add_library(record, path, event.build_id, event.time, "loaded", "kernel", deleted)
+        return record
+
+    def _admit(self, record):
+        """Whether a first observation of this process can still be held."""
+        if record.has_crypto():
+            return True
+        if self._observed >= _MOST_OBSERVED:
+            self.omitted += 1
+            return False
+        self._observed += 1
+        return True
+
+    def add_library(self, record, path, build_id, time, how, source, deleted):
+        """Enter a library of a process once."""
+        if not self._admit(record):
+            return
+        held = record.libraries.get(path)
+        if held is not None and (build_id is None or held.build_id in (None, build_id)):
+            return
+        if len(record.libraries) >= self._bounds["libraries"]:
+            record.left_out["libraries"] = record.left_out.get("libraries", 0) + 1
+            return
+        library = self._library_facts.describe(path, record.mount_namespace, record.pid, build_id, how, source, time, deleted)
+        key = path if held is None else path + b"\0" + (build_id or "").encode()
+        record.libraries[key] = library
+        self._observer("library_load", time, record, library)
+
+    def on_file(self, observed):
+        """FileObserved."""
+        record = self.find(observed.subject)
+        identity = (observed.path, observed.key.flags, observed.key.error)
+        held = record.files.get(identity)
+        if held is None:
+            if not self._admit(record):
+                return
+            if len(record.files) >= self._bounds["files"]:
+                record.left_out["files"] = record.left_out.get("files", 0) + 1
+                return
+            held = record.files[identity] = FileRecord(observed, 0, observed.time, observed.time)
+            self._observer("file_open", observed.time, record, held)
+        elif observed.look is not None and not observed.look.gone:
+            held.observed = observed
+        if observed.counted:
+            self._opens[observed.key] = held
+        else:
+            held.count += 1
+        held.last_seen = max(held.last_seen, observed.time)
+
+    def on_operation(self, event, library):
+        """OperationSeen; library: path (bytes) of the probed file. Its count comes with count_operations()."""
+        record = self.find(event.subject)
+        operation = self._operation(record, event.key, library, event.time)
+        if operation is not None:
+            self._observer("operation", event.time, record, operation)
+
+    def _operation(self, record, key, library, time):
+        function = FUNCTIONS[key.function]
+        algorithm = _algorithm(function, key)
+        name = _OPERATION_OF_DIRECTION.get(key.direction, function.operation)
+        identity = (library, function.name, algorithm, name, key.key_bits, bool(key.internal))
+        held = record.operations.get(identity)
+        if held is None:
+            if not self._admit(record):
+                return None
+            if len(record.operations) >= self._bounds["operations"]:
+                record.left_out["operations"] = record.left_out.get("operations", 0) + 1
+                return None
+            held = record.operations[identity] = OperationRecord(library, function.name, algorithm, name, key.key_bits or None,
+                                                                 bool(key.internal), 0, time, time)
+        return held
+
+    # counts, at the end
+
+    def count_files(self, counts):
+        """Take over the kernel side's counts of opens: list of ``(OpenKey, count, first, last)``."""
+        for key, count, first, last in counts:
+            held = self._opens.get(key)
+            if held is not None:
+                held.count += count
+                held.first_seen = min(held.first_seen, first)
+                held.last_seen = max(held.last_seen, last)
+
+    def count_operations(self, counts, path_of):
+        """Take over the kernel side's counts of operations. path_of: library number -> path (bytes)."""
+        for key, count, first, last in counts:
+            image = _events.Image(key.pid, key.exec_id, key.start)
+            record = self._images.get((key.pid, key.start // TICK_NS, key.exec_id))
+            if record is None:
+                record = self.find(_events.Subject(image, None, None, 0, None, b""))
+            held = self._operation(record, key, path_of(key.library), first)
+            if held is not None:
+                held.count += count
+                held.first_seen = min(held.first_seen, first)
+                held.last_seen = max(held.last_seen, last)
+
+    def records(self):
+        """All ProcessRecords that are held."""
+        return list(self._images.values())
+
+    def selected_alive(self):
+        """Whether any selected process is still there."""
+        return any(record.selected and not record.ended for record in self._images.values())
+
+
+def _algorithm(function, key):
+    """The name of an operation's algorithm (str), or None where the object did not tell."""
+    digest = algorithm_of(key.digest_nid)
+    name = key.name.decode("utf-8", "backslashreplace") if key.name else None
+    if function.digest_shape:
+        base = function.algorithm or algorithm_of(key.nid if key.nid != _NO_KEY_TYPE else 0)
+        digest = digest or (name.upper() if name else None)
+        return "-".join(part for part in (base, digest) if part) or None
+    found = name or algorithm_of(key.nid if key.nid != _NO_KEY_TYPE else 0)
+    if function.algorithm is None:
+        return found
+    return function.algorithm % (found or "unknown") if "%s" in function.algorithm else function.algorithm
+
+
+def own_session():
+    """The pids of the connection this process came by, from its first process to this one; what they start belongs to it too.
+
+    Over ssh that is the connection's own sshd; on the controller itself, the ansible command. Started otherwise, this process alone.
+    """
+    chain = []
+    pid = os.getpid()
+    while pid > 1 and len(chain) < 64:
+        stat = _proc.read_stat(pid)
+        if stat is None or stat.ppid == 1:
+            break  # a child of init is a service (sshd's listener) or a lost session: not this connection's
+        chain.append((pid, stat.comm))
+        pid = stat.ppid
+    first = 0
+    for position, (_pid, comm) in enumerate(chain):
+        if comm.startswith((b"sshd", b"ansible")):
+            first = position
+    return {pid for pid, _comm in chain[:first + 1]}

@@ -1,0 +1,104 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is known of a library file beyond its name: version, build id, package. Asked once for each file.
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import os
+
+from . import _libraries
+from ._elf import ElfError, ElfFile
+from ._packages import PackageIndex
+from ._records import LibraryRecord
+
+
+class LibraryFacts:
+    """Describes library files, in the host's or in a container's file system."""
+
+    def __init__(self, looker):
+        """:arg looker: Looker, which knows the ways into mount namespaces."""
+        self._looker = looker
+        self._known = {}
+        self._packages = {}
+        self._executables = {}
+
+    def package(self, root, path):
+        """The package that owns a path below a root (bytes, empty for the host's own): dict or None."""
+        index = self._packages.get(root)
+        if index is None:
+            index = self._packages[root] = PackageIndex(root or b"/")
+        return index.owner(path)
+
+    def problems(self):
+        """Package databases that could not be read: list of str."""
+        return sorted({index.problem for index in self._packages.values() if index.problem})
+
+    def close(self):
+        """Close the package databases."""
+        for index in self._packages.values():
+            index.close()
+
+    def describe(self, path, namespace, pid, build_id=None, how="loaded", source="kernel", first_seen=None, deleted=False):
+        """A LibraryRecord for a mapped file.
+
+        :arg path: bytes, as the process sees it, without the kernel's mark of deletion.
+        :arg namespace: int or None, the process's mount namespace. :arg pid: int, a way into it.
+        :arg build_id: str or None, where the kernel gave it.
+        """
+        key = (namespace, path, build_id, deleted)
+        facts = self._known.get(key)
+        if facts is None:
+            facts = self._known[key] = self._look(path, namespace, pid, build_id, deleted)
+        name, family, version, own_build_id, package, inode = facts
+        return LibraryRecord(path, how, source, name, family, version, build_id or own_build_id, package, inode, deleted, first_seen)
+
+    def _look(self, path, namespace, pid, build_id, deleted):
+        library = _libraries.recognise(path)
+        name = library.name if library else path.rpartition(b"/")[2].decode("utf-8", "backslashreplace")
+        family = library.family if library else None
+        root = self._looker.root(namespace, pid)
+        if root is None or deleted:
+            return name, family, None, build_id, None, None
+        version = own_build_id = inode = None
+        try:
+            with ElfFile.open(os.open(root + path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)) as elf:
+                inode = os.fstat(elf.fd).st_ino
+                own_build_id = elf.build_id()
+                if build_id and own_build_id != build_id:
+                    return name, family, None, build_id, None, None  # another file stands there now
+                found = _libraries.identify(elf, library, os.path.realpath(root + path)) if library else _libraries.embedded_openssl(elf)
+                family, version = found or (family, None)
+        except (OSError, ElfError):
+            return name, family, None, build_id, None, None
+        return name, family, version, own_build_id, self.package(root, path), inode
+
+    def executable(self, path, namespace, pid):
+        """``(build id, package)`` of a program: str or None, dict or None. Arguments as describe()'s."""
+        key = (namespace, path)
+        if key not in self._executables:
+            self._executables[key] = self._look_at_executable(path, namespace, pid)
+        return self._executables[key]
+
+    def _look_at_executable(self, path, namespace, pid):
+        root = self._looker.root(namespace, pid)
+        if root is None:
+            return None, None
+        try:
+            with ElfFile.open(os.open(root + path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)) as elf:
+                build_id = elf.build_id()
+        except (OSError, ElfError):
+            build_id = None
+        return build_id, self.package(root, path)
+
+    def on_disk(self, record, namespace, pid):
+        """Whether the file a LibraryRecord was mapped from is still the one at its path: bool, or None where that can't be told."""
+        root = self._looker.root(namespace, pid)
+        if root is None or record.inode is None:
+            return None
+        try:
+            return os.stat(root + record.path).st_ino == record.inode
+        except OSError:
+            return False

@@ -1,0 +1,102 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the ledger keeps: processes, and the libraries, files and operations each was seen with.
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Dict, List, Optional, Tuple
+
+TICK_NS = 10_000_000  # /proc tells times in 1/100 s (USER_HZ), the kernel in ns
+
+
+@dataclasses.dataclass
+class LibraryRecord:
+    """A crypto library in a process. first_seen in ns since boot, None where it was there before anyone looked."""
+
+    path: bytes
+    how: str  # loaded, present, executable
+    source: str  # kernel, proc
+    name: str
+    family: Optional[str]
+    version: Optional[str]
+    build_id: Optional[str]
+    package: Optional[Dict[str, Any]]
+    inode: Optional[int]
+    deleted: Optional[bool]
+    first_seen: Optional[int]
+
+
+@dataclasses.dataclass
+class FileRecord:
+    """Opens of one file by one process with the same flags and result. Times in ns since boot."""
+
+    observed: Any  # FileObserved of _probe_file_open, or the like of it
+    count: int
+    first_seen: Optional[int]
+    last_seen: Optional[int]
+    source: str = "kernel"
+
+
+@dataclasses.dataclass
+class OperationRecord:
+    """Operations of one kind by one process. Times in ns since boot."""
+
+    library: bytes
+    function: str
+    algorithm: Optional[str]
+    operation: str
+    key_bits: Optional[int]
+    internal: bool
+    count: int
+    first_seen: int
+    last_seen: int
+
+
+@dataclasses.dataclass
+class ProcessRecord:
+    """One program image of one process. start in ns since boot; exec_id None where only /proc was asked."""
+
+    pid: int
+    start: int
+    exec_id: Optional[int]
+    source: str  # kernel, proc
+    parent_pid: Optional[int] = None
+    comm: bytes = b""
+    exe: Optional[bytes] = None
+    exe_deleted: Optional[bool] = None
+    exe_inode: Optional[int] = None
+    arguments: Optional[List[bytes]] = None
+    arguments_truncated: bool = False
+    uid: Optional[int] = None
+    mount_namespace: Optional[int] = None
+    cgroups: Optional[List[Tuple[int, bytes, bytes]]] = None
+    entered_at: int = 0  # when /proc was read for it, 0 where an event described it
+    exec_time: Optional[int] = None
+    exit_time: Optional[int] = None
+    exit_status: Optional[int] = None
+    replaced: bool = False  # a later execve took its place
+    selected: bool = False
+    audit_connection: bool = False
+    inherited: bool = False  # its libraries are its parent's at the fork
+    libraries: Dict[bytes, LibraryRecord] = dataclasses.field(default_factory=dict)
+    files: Dict[Any, FileRecord] = dataclasses.field(default_factory=dict)
+    operations: Dict[Any, OperationRecord] = dataclasses.field(default_factory=dict)
+    left_out: Dict[str, int] = dataclasses.field(default_factory=dict)
+
+    @property
+    def ticks(self):
+        """The start as /proc tells it."""
+        return self.start // TICK_NS
+
+    @property
+    def ended(self):
+        """Whether the process or this image of it is no more."""
+        return self.replaced or self.exit_time is not None
+
+    def has_crypto(self):
+        """Whether anything was observed of it."""
+        return bool(self.libraries or self.files or self.operations)

@@ -1,0 +1,286 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The window: open the engine, tick, close it, and make the document. The one entry of every host module.
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import resource
+import signal
+import time
+from typing import Dict, List
+
+from . import _coverage, _engine_libbpf, _events, _kernel, _proc
+from ._engine_libbpf import LibbpfEngine
+from ._engine_procfs import ProcfsEngine
+from ._errors import AuditError
+from ._ledger import Ledger
+from ._library_facts import LibraryFacts
+from ._probe_file_open import FileObserved
+from ._profile import COLLECTION_VERSION, SCHEMA_VERSION, Writer
+from ._selection import Selection
+
+PROBES = ("process", "file_open", "library_load", "openssl_api")
+
+# Seconds between two looks at the buffers; a buffer that fills up is looked at earlier.
+_TICK = 0.2
+
+
+@dataclasses.dataclass
+class Request:
+    """What the user asked for. Bounds are checked by the modules' options."""
+
+    pids: List[int] = dataclasses.field(default_factory=list)
+    names: List[str] = dataclasses.field(default_factory=list)
+    units: List[str] = dataclasses.field(default_factory=list)
+    containers: List[str] = dataclasses.field(default_factory=list)
+    follow_children: bool = True
+    duration: int = 30  # seconds
+    engine: str = "auto"  # auto, libbpf, procfs
+    probes: Dict[str, bool] = dataclasses.field(default_factory=dict)  # name -> wanted; absent: wanted
+    redact: bool = True
+    max_processes: int = 2000
+    max_files: int = 500  # in one process; the next two likewise
+    max_libraries: int = 200
+    max_operations: int = 500
+    max_events: int = 10000  # crypto_monitor
+
+
+class Window:
+    """One window on this host."""
+
+    def __init__(self, request, observer=lambda kind, moment, record, thing: None):
+        """Attach everything. :raises AuditError: a target does not exist, or no engine can run.
+
+        :arg observer: as Ledger's.
+        """
+        self.request = request
+        self._began = time.monotonic()
+        self._stopped = None
+        self.selection = Selection(request.pids, request.names, request.units, request.containers, request.follow_children)
+        self.rejected = []
+        self.boot_offset = _proc.boot_time_offset()
+        self.engine = self._choose_engine()
+        try:
+            self.attach_seconds = time.monotonic() - self._began
+            self.started = _kernel.clock_boottime_ns()
+            looker = self.engine.files.looker
+            self.library_facts = LibraryFacts(looker)
+            bounds = {"files": request.max_files, "libraries": request.max_libraries, "operations": request.max_operations}
+            self.ledger = Ledger(self.selection, self.library_facts, bounds, observer)
+            self._known_libraries = set()
+            self._known_executables = set()
+            self.late_libraries = []
+            self._enter_present()
+            if request.pids:
+                self.selection.require_pids()
+        except BaseException:
+            self.engine.close()
+            raise
+
+    def _choose_engine(self):
+        wanted = self.request.engine
+        probes = {name: self.request.probes.get(name, True) for name in PROBES}
+        if wanted in ("auto", "libbpf"):
+            reason = _engine_libbpf.refusal()
+            if reason is None:
+                try:
+                    return LibbpfEngine(probes)
+                except AuditError as error:
+                    reason = str(error)
+            if wanted == "libbpf":
+                raise AuditError("engine libbpf can't run here: %s" % reason)
+            self.rejected.append({"name": "libbpf", "reason": reason})
+        return ProcfsEngine(probes)
+
+    def _enter_present(self):
+        """What is there when the window opens."""
+        for pid, mapping in self.ledger.scan():
+            opener = b"/proc/%d/map_files/%x-%x" % (pid, mapping.start, mapping.end)
+            self._probe_library(mapping.path, opener, (mapping.dev_major, mapping.dev_minor, mapping.inode))
+        for record in self.ledger.records():
+            if record.exe:
+                self._probe_executable(record)
+
+    def _probe_library(self, path, opener, identity):
+        if identity in self._known_libraries:
+            return False
+        self._known_libraries.add(identity)
+        return self.engine.add_library(path, opener)
+
+    def _probe_executable(self, record):
+        """Programs that carry OpenSSL themselves are libraries too."""
+        opener = b"/proc/%d/exe" % record.pid
+        try:
+            found = os.stat(opener)
+        except OSError:
+            return
+        identity = (found.st_dev, found.st_ino)
+        if identity not in self._known_executables:
+            self._known_executables.add(identity)
+            self.engine.add_executable(record.exe, opener)
+        if self.engine.openssl.is_target(*identity):
+            self.ledger.add_library(record, record.exe, None, record.exec_time, "executable", record.source, bool(record.exe_deleted))
+
+    def stop(self, why):
+        """End the window at the next tick. why: a word of window.ended_because."""
+        self._stopped = self._stopped or why
+
+    def run(self):
+        """Watch until the duration is over, the targets are gone or somebody stops it. Returns why."""
+        deadline = self._began + self.attach_seconds + self.request.duration
+        while self._stopped is None:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                self.stop("duration")
+                break
+            self.engine.wait(min(_TICK, left))
+            self._take(self.engine.read())
+            if self.selection.pids and not self.selection.needs_cgroups and not self.selection.names and not self.ledger.selected_alive():
+                self.stop("targets_exited")
+        return self._stopped
+
+    def _take(self, events):
+        for event in events:
+            self._take_one(event)
+        for observed in self.engine.files.observe_unknown():
+            self.ledger.on_file(observed)
+
+    def _take_one(self, event):
+        if isinstance(event, _events.FileOpened):
+            observed = self.engine.files.observe(event)
+            if observed is not None:
+                self.ledger.on_file(observed)
+        elif isinstance(event, FileObserved):
+            self.ledger.on_file(event)
+        elif isinstance(event, _events.LibraryMapped):
+            self._take_library(event)
+        elif isinstance(event, _events.OperationSeen):
+            self.ledger.on_operation(event, self.engine.openssl.library(event.key.library).path)
+        elif isinstance(event, _events.ProcessExec):
+            record = self.ledger.on_exec(event)
+            self.engine.files.looker.remember(record.mount_namespace, record.pid)
+            self._probe_executable(record)
+        elif isinstance(event, _events.ProcessFork):
+            self.ledger.on_fork(event)
+        elif isinstance(event, _events.ProcessExit):
+            record = self.ledger.on_exit(event)
+            for observed in self.engine.files.observe_written(event.subject.image):
+                self.ledger.on_file(observed)
+            del record
+
+    def _take_library(self, event):
+        record = self.ledger.on_library(event)
+        identity = (event.path, event.build_id, event.device, event.inode)
+        if record is None or identity in self._known_libraries:
+            return
+        self._known_libraries.add(identity)
+        for mapping in _proc.read_maps(event.pid) or ():
+            if mapping.path == event.path:
+                opener = b"/proc/%d/map_files/%x-%x" % (event.pid, mapping.start, mapping.end)
+                if self.engine.add_library(event.path, opener):
+                    self.late_libraries.append(event.path)
+                return
+
+    def finish(self):
+        """Take what is left, settle the counts, detach. Returns the coverage."""
+        self.ended = _kernel.clock_boottime_ns()
+        began = time.monotonic()
+        engine = self.engine
+        self._take(engine.read())
+        self._take(engine.read())  # what came during the first is later than it
+        for observed in engine.files.observe_unknown(everything=True) + engine.files.observe_written():
+            self.ledger.on_file(observed)
+        self.ledger.count_files(engine.files.counts())
+        self.ledger.count_operations(engine.openssl.counts(), lambda number: engine.openssl.library(number).path)
+        self._mark_replaced_libraries()
+        engine.close()
+        self.detach_seconds = time.monotonic() - began
+
+    def _mark_replaced_libraries(self):
+        """A library whose file has been replaced is what a patched host still runs."""
+        for record in self.ledger.records():
+            for library in record.libraries.values():
+                if library.deleted is False:
+                    there = self.library_facts.on_disk(library, record.mount_namespace, record.pid)
+                    library.deleted = None if there is None else not there
+
+    def coverage(self, writer, reported, left_out):
+        """coverage of the document. reported: int, processes in it; left_out: int, observed ones over the bound."""
+        lost = _coverage.losses(self.engine.probes)
+        reasons = _coverage.reasons(self.engine, self.engine.probes, lost, self.ledger, self.late_libraries, writer.put_path)
+        if left_out:
+            reasons.append("%d processes are left out: max_processes is %d" % (left_out, self.request.max_processes))
+        reasons += ["package database: %s" % problem for problem in self.library_facts.problems()]
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        return {
+            "complete": not reasons, "reasons": reasons,
+            "probes": [_coverage.probe_entry(probe, writer.put_path) for probe in self.engine.probes], "lost": lost,
+            "processes": {"seen": self.ledger.seen, "reported": reported, "omitted_over_bound": left_out + self.ledger.omitted,
+                          "not_permitted": self.ledger.not_permitted},
+            "tracer": {"cpu_seconds": round(usage.ru_utime + usage.ru_stime, 4), "peak_memory_kib": usage.ru_maxrss,
+                       "attach_seconds": round(self.attach_seconds, 4), "detach_seconds": round(self.detach_seconds, 4)},
+        }
+
+    def document(self, kind):
+        """The profile. kind: profile or snapshot. :raises AuditError: no target was ever there."""
+        selection = self.selection
+        records = [record for record in self.ledger.records() if record.selected and (record.has_crypto() or not selection.whole_host)]
+        if not records and not selection.whole_host:
+            raise AuditError("nothing on this host matched %s in the window" % ", ".join(selection.missing()))
+        records.sort(key=lambda record: (not record.has_crypto(), record.start, record.pid, record.exec_id or 0))
+        left_out = max(0, len(records) - self.request.max_processes)
+        records = records[:self.request.max_processes]
+        writer = Writer(self.request.redact, self.boot_offset)
+        entries = [writer.process(record, self._executable_facts) for record in records]
+        entries.sort(key=lambda entry: (entry["started_at"] or "", entry["pid"], entry["exec_number"] or 0))
+        coverage = self.coverage(writer, len(entries), left_out)
+        coverage["reasons"] += ["no process matched %s" % target for target in selection.missing()]
+        self.library_facts.close()
+        return {
+            "schema_version": SCHEMA_VERSION, "collection_version": COLLECTION_VERSION, "document": kind, "host": _proc.host_identity(),
+            "window": {"started_at": writer.time(self.started), "ended_at": writer.time(self.ended),
+                       "requested_seconds": self.request.duration if kind == "profile" else 0,
+                       "actual_seconds": round((self.ended - self.started) / 1e9, 3), "ended_because": self._stopped or "instant"},
+            "targets": {"pids": sorted(selection.pids), "names": selection.names, "units": selection.units, "containers": selection.containers,
+                        "follow_children": selection.follow_children, "whole_host": selection.whole_host},
+            "engine": {"name": self.engine.name, "grade": self.engine.grade, "version": self.engine.version, "rejected": self.rejected},
+            "coverage": coverage, "processes": entries,
+            "statistics": dict({"processes": len(entries), "events": sum(probe.hits() for probe in self.engine.probes)},
+                               **{name: sum(len(entry[name]) for entry in entries) for name in ("libraries", "files", "operations")}),
+        }
+
+    def _executable_facts(self, record):
+        """``(build id, package)`` of a process's executable, each None where it can't be told."""
+        if record.exe is None or record.exe_deleted:
+            return None, None
+        return self.library_facts.executable(record.exe, record.mount_namespace, record.pid)
+
+
+def _stop_on_signals(window):
+    """SIGTERM, SIGHUP and SIGINT end the window early; what was seen is still told."""
+    def stop(_number, _frame):
+        window.stop("signal")
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, stop)
+
+
+def trace(request):
+    """One window.
+
+    :arg request: Request.
+    :returns: the profile document, as docs/profile.md describes it.
+    :raises AuditError: a target does not exist, nothing matched, or the engine asked for can't run.
+    """
+    window = Window(request)
+    try:
+        _stop_on_signals(window)
+        window.run()
+        window.finish()
+        return window.document("profile")
+    finally:
+        window.engine.close()
