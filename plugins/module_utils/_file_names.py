@@ -80,9 +80,6 @@ _NAMES = {
     b"pkcs11.txt": ("config", None),
     b"p11-kit.conf": ("config", None),
     b"moduli": ("parameters", None),
-    b"random": ("random", None),
-    b"urandom": ("random", None),
-    b"hwrng": ("random", None),
     b"random-seed": ("random", None),
     b"random_seed": ("random", None),
     b".rnd": ("random", None),
@@ -93,6 +90,7 @@ _NAMES = {
     b"authorized_keys": ("authorized_keys", "OpenSSH"),
     b"authorized_keys2": ("authorized_keys", "OpenSSH"),
 }
+_DEVICES = (b"/dev/random", b"/dev/urandom", b"/dev/hwrng")  # random(4), and the kernel's hw_random.rst; also below a chroot
 # Kinds a name alone can give to a file that has content, because its content has no mark of its own.
 _UNMARKED = frozenset(("config", "random", "known_hosts", "authorized_keys"))
 # Names that say what a file is where its content can't be had.
@@ -150,6 +148,8 @@ def unmarked(name):
 
 def absent(name):
     """:returns: ``(kind, format)`` by the name alone, or None. :arg name: bytes of a path."""
+    if name.endswith(_DEVICES):
+        return "random", None
     base = last_component(name).lower()
     found = _NAMES.get(base) or _ABSENT_NAMES.get(base)
     if found:

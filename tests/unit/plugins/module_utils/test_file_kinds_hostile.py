@@ -166,6 +166,8 @@ def test_names():
         assert (found.kind, found.kind_by) == (kind, "name")
         assert name[-4:] in NAME_HINTS
     assert tuple(classify_name(b"/usr/lib/libc.so.6")) == (None, None, None, {})
+    assert classify_name(b"/usr/include/c++/12/random").kind is None
+    assert facts_of(b"// -*- C++ -*-\n", b"/usr/include/c++/12/random").kind is None
     assert tuple(classify_name(b"")) == (None, None, None, {})
 
 
