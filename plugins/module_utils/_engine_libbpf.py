@@ -11,6 +11,7 @@ import os
 import re
 import resource
 import select
+import time
 
 from . import _elf, _events, _kernel, _libraries
 from ._errors import AuditError
@@ -88,7 +89,9 @@ class LibbpfEngine:
             raise AuditError(error.reason)
         for probe in self.probes:
             probe.open(wanted.get(probe.name, True))
+        began = time.monotonic()
         self._add_installed_openssl()
+        self.openssl.open_seconds += time.monotonic() - began
         for fileno in [self._reader.fileno()] + self.files.filenos() + self.libraries.filenos():
             if fileno >= 0:
                 self._waiter.register(fileno, select.EPOLLIN)

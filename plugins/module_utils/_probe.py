@@ -8,6 +8,7 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 from __future__ import annotations
 
 import os
+import time
 
 from . import _events, _kernel
 from ._libbpf import BpfObject, LoadError, sum_of_cpus
@@ -26,12 +27,14 @@ class Probe:
         self.reason = None
         self.errno = None
         self.verifier_log = []
+        self.open_seconds = 0.0
 
     def open(self, wanted):
         """Attach. wanted: False leaves it disabled."""
         if not wanted:
             self.reason = "disabled by the probes option"
             return
+        began = time.monotonic()
         try:
             self.status = ATTACHED
             self._open()
@@ -39,6 +42,7 @@ class Probe:
             self._fail(error.reason, error.errno, error.log)
         except OSError as error:
             self._fail(error.strerror or str(error), error.errno, [])
+        self.open_seconds = time.monotonic() - began
 
     def _fail(self, reason, number, log):
         self.close()

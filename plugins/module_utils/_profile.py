@@ -52,12 +52,22 @@ def _group_name(gid):
         return str(gid)
 
 
+def _homes():
+    """Home directories (bytes) of people, from /etc/passwd alone: asking a directory service for all of them would be a burden."""
+    try:
+        with open("/etc/passwd", "rb") as stream:
+            rows = [line.split(b":") for line in stream.read(1 << 20).splitlines()]
+    except OSError:
+        return []
+    return [row[5] for row in rows if len(row) > 5 and row[2].isdigit() and 1000 <= int(row[2]) < 65534 and row[5].count(b"/") > 1]
+
+
 class Writer:
     """Writes records as entries. One for a document: it holds the clock offset and the redaction."""
 
     def __init__(self, redact, boot_offset):
         """:arg redact: bool. :arg boot_offset: seconds from boot time to time of day."""
-        self._redactor = Redactor() if redact else None
+        self._redactor = Redactor(_homes()) if redact else None
         self._offset = boot_offset
 
     def time(self, nanoseconds):
@@ -68,16 +78,14 @@ class Writer:
         """Set a path, redacted where asked."""
         put_text(entry, key, self._redactor.path(path) if self._redactor and path is not None else path, truncated)
 
-    def process(self, record, package_of):
-        """The entry of one ProcessRecord. package_of: called with (record) for the package of its executable."""
+    def process_identity(self, record):
+        """Who a ProcessRecord is: the entry without what it used and what file it ran from."""
         entry = {"pid": record.pid, "ppid": record.parent_pid}
         put_text(entry, "name", record.comm or None)
         self.put_path(entry, "exe", record.exe)
-        build_id, package = package_of(record)
         unit, container = placement(record.cgroups)
         status = record.exit_status
         entry.update({
-            "exe_build_id": build_id, "exe_deleted": record.exe_deleted, "exe_package": package,
             "user": _proc.user_name(record.uid) if record.uid is not None else None, "uid": record.uid, "exec_number": record.exec_id,
             "started_at": self.time(record.start), "exec_at": self.time(record.exec_time), "exited_at": self.time(record.exit_time),
             "exit_code": status >> 8 & 0xFF if status is not None and not status & 0x7F else None,
@@ -86,6 +94,13 @@ class Writer:
             "evidence": {"source": record.source, "grade": "observed" if record.source == "kernel" else "present"},
         })
         self._put_arguments(entry, record)
+        return entry
+
+    def process(self, record, executable_facts):
+        """The whole entry of one ProcessRecord. executable_facts: its file's build id and package."""
+        entry = self.process_identity(record)
+        entry["exe_build_id"], entry["exe_package"] = executable_facts
+        entry["exe_deleted"] = record.exe_deleted
         entry["libraries"] = sorted((self.library(library) for library in record.libraries.values()), key=lambda item: (item["path"], item["build_id"] or ""))
         entry["files"] = sorted((self.file(held) for held in record.files.values()), key=lambda item: (item["path"], item["flags"], item["result"]))
         internal = _internal_worth_telling(record)

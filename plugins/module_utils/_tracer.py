@@ -14,17 +14,14 @@ import signal
 import time
 from typing import Dict, List
 
-from . import _coverage, _engine_libbpf, _events, _kernel, _proc
-from ._engine_libbpf import LibbpfEngine
-from ._engine_procfs import ProcfsEngine
+from . import _coverage, _events, _kernel, _proc
+from ._engine import choose_engine
 from ._errors import AuditError
 from ._ledger import Ledger
 from ._library_facts import LibraryFacts
 from ._probe_file_open import FileObserved
 from ._profile import COLLECTION_VERSION, SCHEMA_VERSION, Writer
 from ._selection import Selection
-
-PROBES = ("process", "file_open", "library_load", "openssl_api")
 
 # Seconds between two looks at the buffers; a buffer that fills up is looked at earlier.
 _TICK = 0.2
@@ -62,9 +59,8 @@ class Window:
         self._began = time.monotonic()
         self._stopped = None
         self.selection = Selection(request.pids, request.names, request.units, request.containers, request.follow_children)
-        self.rejected = []
         self.boot_offset = _proc.boot_time_offset()
-        self.engine = self._choose_engine()
+        self.engine, self.rejected = choose_engine(request)
         try:
             self.attach_seconds = time.monotonic() - self._began
             self.started = _kernel.clock_boottime_ns()
@@ -81,21 +77,6 @@ class Window:
         except BaseException:
             self.engine.close()
             raise
-
-    def _choose_engine(self):
-        wanted = self.request.engine
-        probes = {name: self.request.probes.get(name, True) for name in PROBES}
-        if wanted in ("auto", "libbpf"):
-            reason = _engine_libbpf.refusal()
-            if reason is None:
-                try:
-                    return LibbpfEngine(probes)
-                except AuditError as error:
-                    reason = str(error)
-            if wanted == "libbpf":
-                raise AuditError("engine libbpf can't run here: %s" % reason)
-            self.rejected.append({"name": "libbpf", "reason": reason})
-        return ProcfsEngine(probes)
 
     def _enter_present(self):
         """What is there when the window opens."""
@@ -236,7 +217,7 @@ class Window:
         left_out = max(0, len(records) - self.request.max_processes)
         records = records[:self.request.max_processes]
         writer = Writer(self.request.redact, self.boot_offset)
-        entries = [writer.process(record, self._executable_facts) for record in records]
+        entries = [writer.process(record, self._executable_facts(record)) for record in records]
         entries.sort(key=lambda entry: (entry["started_at"] or "", entry["pid"], entry["exec_number"] or 0))
         coverage = self.coverage(writer, len(entries), left_out)
         coverage["reasons"] += ["no process matched %s" % target for target in selection.missing()]
@@ -261,7 +242,7 @@ class Window:
         return self.library_facts.executable(record.exe, record.mount_namespace, record.pid)
 
 
-def _stop_on_signals(window):
+def stop_on_signals(window):
     """SIGTERM, SIGHUP and SIGINT end the window early; what was seen is still told."""
     def stop(_number, _frame):
         window.stop("signal")
@@ -278,9 +259,21 @@ def trace(request):
     """
     window = Window(request)
     try:
-        _stop_on_signals(window)
+        stop_on_signals(window)
         window.run()
         window.finish()
         return window.document("profile")
     finally:
         window.engine.close()
+
+
+def snapshot(request):
+    """What /proc shows at this moment, without a window; works unprivileged and says what it was not permitted to see.
+
+    :arg request: Request; its targets, redaction and bounds count.
+    :returns: the same document, as a snapshot.
+    :raises AuditError: a target does not exist.
+    """
+    window = Window(dataclasses.replace(request, engine="procfs"))
+    window.finish()
+    return window.document("snapshot")

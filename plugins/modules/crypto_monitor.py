@@ -144,7 +144,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cryptofleet.audit.plugins.module_utils._errors import AuditError
 from ansible_collections.cryptofleet.audit.plugins.module_utils._options import request_from, target_options, window_options
 from ansible_collections.cryptofleet.audit.plugins.module_utils._result import monitor_result
-from ansible_collections.cryptofleet.audit.plugins.module_utils._tracer import monitor
+from ansible_collections.cryptofleet.audit.plugins.module_utils._monitor import monitor
 
 EVENTS = ["process_exec", "process_fork", "process_exit", "file_open", "library_load", "operation"]
 

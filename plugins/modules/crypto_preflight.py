@@ -111,7 +111,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cryptofleet.audit.plugins.module_utils._errors import AuditError
 from ansible_collections.cryptofleet.audit.plugins.module_utils._options import request_from, target_options, window_options
 from ansible_collections.cryptofleet.audit.plugins.module_utils._result import preflight_result
-from ansible_collections.cryptofleet.audit.plugins.module_utils._tracer import preflight
+from ansible_collections.cryptofleet.audit.plugins.module_utils._preflight import preflight
 
 
 def argspec():
