@@ -119,7 +119,8 @@ class Inventory:
         self._database.execute("INSERT OR IGNORE INTO asset VALUES (?, ?, ?, ?)",
                                (identity, kind, _sort_text(key), _dump(facts)))
         self._database.execute(_ADD_OCCURRENCE, (
-            identity, *place, path, seen["evidence"]["grade"], seen.get("count", 1), seen["first_seen"] or "", seen.get("last_seen") or seen["first_seen"] or ""))
+            identity, *place, path, seen["evidence"]["grade"], seen.get("count", 1),
+            seen["first_seen"] or "", seen.get("last_seen") or seen["first_seen"] or ""))
 
     def as_of(self):
         """The latest end of a window: the date this inventory speaks of. None without profiles."""
@@ -160,21 +161,29 @@ class Inventory:
             stream.write(_dump(head)[:-1].encode("ascii"))
             profiles = dict(self.coverage())
             _write_list(stream, "coverage", (
-                {"host": host, "status": entries[host]["status"], "reason": entries[host]["reason"], "profile": profiles.get(host)}
+                [_dump({"host": host, "status": entries[host]["status"], "reason": entries[host]["reason"], "profile": profiles.get(host)})]
                 for host in sorted(entries)))
             stream.write(b',"assets":{')
             for number, kind in enumerate(KINDS):
-                _write_list(stream, kind, (
-                    dict(facts, id=identity, occurrences=list(self.occurrences(identity))) for identity, facts in self.assets(kind)
-                ), comma=number > 0)
+                _write_list(stream, kind, (self._asset_text(identity, facts) for identity, facts in self.assets(kind)), comma=number > 0)
             stream.write(b"}}\n")
+
+    def _asset_text(self, identity, facts):
+        """One asset's text in pieces: a common algorithm has as many occurrences as the fleet has processes."""
+        yield _dump(dict(facts, id=identity))[:-1]
+        for number, occurrence in enumerate(self.occurrences(identity)):
+            yield "," if number else ',"occurrences":['
+            yield _dump(occurrence)
+        yield "]}"
 
 
 def _write_list(stream, name, items, comma=True):
+    """Write ``"name":[...]``, each item given as the pieces of its text."""
     stream.write(b"%s%s:[" % (b"," if comma else b"", _dump(name).encode("ascii")))
-    for number, item in enumerate(items):
+    for number, pieces in enumerate(items):
         stream.write(b",\n" if number else b"\n")
-        stream.write(_dump(item).encode("ascii"))
+        for piece in pieces:
+            stream.write(piece.encode("ascii"))
     stream.write(b"]")
 
 
