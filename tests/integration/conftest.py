@@ -15,6 +15,20 @@ import pytest
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 
+# support.py and its like are files side by side, not a package
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+
+def _link_collection():
+    """ansible-core and the tracer find the checkout by its collection name through this link, as the Makefile makes it."""
+    link = CHECKOUT / ".ansible" / "collections" / "ansible_collections" / "cryptofleet" / "audit"
+    if not link.exists():
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to("../../../..")
+
+
+_link_collection()
+
 _TRACER = '''
 """A tracer that sleeps through its window and returns what the test wrote down for the host."""
 import json, os, time
@@ -103,6 +117,12 @@ def made_up(tmp_path, profile, preflight, events):
         folder.mkdir()
         return Place(folder, tmp_path / "collections")
     return make
+
+
+@pytest.fixture(scope="session")
+def places():
+    """The class, for tests that make places of their own."""
+    return Place
 
 
 @pytest.fixture
