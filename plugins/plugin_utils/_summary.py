@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import heapq
+import textwrap
 
 _SOON_DAYS = 30
 _SHOWN = 15
@@ -62,7 +63,10 @@ def _coverage(inventory, entries, counts, quarantined):
         lines.append("  engines: " + ", ".join("%s on %d" % (grade, number) for grade, number in sorted(grades.items())))
         lines.append("  complete: %d of %d profiles" % (profiles - len(incomplete), profiles))
     for host, reasons in incomplete[:_SHOWN]:
-        lines.append("    %s is incomplete: %s" % (_plain(host), _cut("; ".join(reasons) or "no reason given")))
+        lines.append("    %s is incomplete:" % _plain(host))
+        for reason in reasons[:_SHOWN] or ["no reason given"]:
+            lines += textwrap.wrap(_plain(reason), _WIDTH, initial_indent="      - ", subsequent_indent="        ")
+        lines += _more(len(reasons), "in its profile")
     lines += _more(len(incomplete), "in inventory.json")
     lines.append("  What was not seen in an incomplete profile, or on a host without one, may well be there.")
     return lines + [""]

@@ -88,7 +88,7 @@ class Place:
                                 **(environment or {}))
 
     def run(self, *command, timeout=180, **environment):
-        return subprocess.run([str(part) for part in command], cwd=self.folder, env=dict(self.environment, **environment),
+        return subprocess.run([str(part) for part in command], cwd=self.folder, env=dict(self.environment, PWD=str(self.folder), **environment),
                               capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL)
 
     def module(self, name, arguments="", host="localhost", *options, **environment):

@@ -76,7 +76,8 @@ def test_an_expired_certificate_is_in_the_summary(audit, profile):
 def test_an_incomplete_profile_is_said_before_any_finding(audit, profile):
     profile["coverage"].update(complete=False, reasons=["file_open could not be attached: EACCES"])
     lines = _report.make(str(audit), [], [put(audit, "a", profile)])["summary"]
-    at = next(number for number, line in enumerate(lines) if "a is incomplete: file_open could not be attached" in line)
+    at = next(number for number, line in enumerate(lines) if "- file_open could not be attached: EACCES" in line)
+    assert lines[at - 1].strip() == "a is incomplete:"
     assert at < next(number for number, line in enumerate(lines) if line.startswith("LIBRARIES"))
 
 
