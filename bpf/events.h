@@ -153,6 +153,9 @@ struct function {
 	__u8 digest_argument;
 	__u8 direction_argument;	/* 0: none; else the argument that is 1 for encrypt, 0 for decrypt, -1 for unchanged */
 	__u8 bits_argument;	/* 0: none; else the argument that is a key size in bits */
+	__u16 stack;		/* bytes the stack pointer is below its value at the function's entry, where the probe sits */
+	__u16 pad[3];
+	__u64 wrappers[2];	/* bit map of the rows whose function may end in a jump to this one */
 };
 
 /*

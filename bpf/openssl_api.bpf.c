@@ -3,13 +3,14 @@
 /*
  * Probe `openssl_api`: which process asked libcrypto or libssl for which operation with which algorithm, counted here.
  *
- * Uprobes at function entry, nothing at return. Each function has a row in `settings` (which argument names the algorithm,
+ * Uprobes at function entry or a few instructions on (_x86_prologue.py), nothing at return. Each function has a row in `settings` (which argument names the algorithm,
  * and how), given by user space from plugins/module_utils/_openssl_functions.py. One object is loaded for each library file.
  *
  * Counted once: a public function that calls another public one inside the library must not count twice.
  *  - A nested call returns into the library's own text: the return address tells, and the count is kept apart (`internal`).
- *  - A tail call leaves the outer caller's return address at the same stack slot: same thread, same slot, same address,
- *    another function means that the call before it turned into this one.
+ *  - A tail call leaves the outer caller's return address at the same stack slot: where the call before was of a function that
+ *    is known to end in a jump to this one, by the same thread, at the same slot, with the same return address, it turned into
+ *    this one. Foreign function interfaces call everything from one place, so slot and address alone would not tell.
  */
 #define FUNCTION_ROWS 96
 #include "common.bpf.h"
@@ -46,7 +47,7 @@ struct {
 struct last_call {
 	__u64 slot;
 	__u64 return_address;
-	__u32 function;
+	__u32 row;
 	__u32 pad;
 };
 
@@ -69,23 +70,13 @@ struct {
 #if defined(__TARGET_ARCH_x86)
 #define STACK(ctx) ((ctx)->sp)
 #define ADDRESS(ctx) ((ctx)->ip)
+#define RETURN_ADDRESS(ctx, slot) pointer_at(slot)
 #define ARGUMENTS(ctx) { (ctx)->di, (ctx)->si, (ctx)->dx, (ctx)->cx, (ctx)->r8, (ctx)->r9 }
-static __always_inline __u64 return_address_of(struct pt_regs *ctx)
-{
-	__u64 address = 0;
-
-	if (bpf_probe_read_user(&address, sizeof(address), (void *)ctx->sp))
-		count(COUNT_USER_FAULT);
-	return address;
-}
 #else
 #define STACK(ctx) ((ctx)->sp)
 #define ADDRESS(ctx) ((ctx)->pc)
+#define RETURN_ADDRESS(ctx, slot) ((ctx)->regs[30])
 #define ARGUMENTS(ctx) { (ctx)->regs[0], (ctx)->regs[1], (ctx)->regs[2], (ctx)->regs[3], (ctx)->regs[4], (ctx)->regs[5] }
-static __always_inline __u64 return_address_of(struct pt_regs *ctx)
-{
-	return ctx->regs[30];
-}
 #endif
 
 /*
@@ -184,19 +175,22 @@ static __always_inline void find_algorithm(struct pt_regs *ctx, const volatile s
 	}
 }
 
-static __always_inline int turned_from_tail_call(struct pt_regs *ctx, __u64 return_address, __u32 function)
+static __always_inline int turned_from_tail_call(__u64 slot, __u64 return_address, __u32 row)
 {
+	const volatile struct function *function = &settings.functions[row];
 	__u32 thread = (__u32)bpf_get_current_pid_tgid();
 	struct last_call *last = bpf_map_lookup_elem(&last_calls, &thread);
-	struct last_call now = { .slot = STACK(ctx), .return_address = return_address, .function = function };
+	struct last_call now = { .slot = slot, .return_address = return_address, .row = row };
+	int turned = 0;
 
-	if (last && last->slot == now.slot && last->return_address == return_address && last->function != function)
-		return 1;
-	if (last)
+	if (last) {
+		if (last->slot == slot && last->return_address == return_address && last->row < 128)
+			turned = function->wrappers[last->row >> 6 & 1] >> (last->row & 63) & 1;
 		*last = now;
-	else
+	} else {
 		bpf_map_update_elem(&last_calls, &thread, &now, BPF_ANY);
-	return 0;
+	}
+	return turned;
 }
 
 static __always_inline void tally(struct operation_key *key, struct task_struct *task)
@@ -233,7 +227,7 @@ static __attribute__((noinline)) int called(struct pt_regs *ctx, __u32 index)
 	const volatile struct function *function;
 	struct operation_key key = {};
 	struct task_struct *task;
-	__u64 return_address, *hits;
+	__u64 slot, return_address, *hits;
 	__s64 distance;
 
 	if (index >= FUNCTION_ROWS)
@@ -245,10 +239,11 @@ static __attribute__((noinline)) int called(struct pt_regs *ctx, __u32 index)
 	count(COUNT_HITS);
 	if (bpf_get_current_pid_tgid() >> 32 == settings.tracer_pid)
 		return 0;
-	return_address = return_address_of(ctx);
+	slot = STACK(ctx) + function->stack;
+	return_address = RETURN_ADDRESS(ctx, slot);
 	distance = return_address - ADDRESS(ctx);
 	key.internal = distance >= function->text_low && distance < function->text_high;
-	if (turned_from_tail_call(ctx, return_address, index)) {
+	if (!key.internal && turned_from_tail_call(slot, return_address, index)) {
 		count(COUNT_NESTED);
 		return 0;
 	}

@@ -21,7 +21,7 @@ from ._probe_library_load import LibraryLoadProbe
 from ._probe_openssl_api import OpensslApiProbe
 from ._probe_process import ProcessProbe
 
-_RING = 4 << 20
+_RING = 2 << 20
 # A quarter of the ring: time enough to come before it is full.
 _WAKE_AT = _RING // 4
 

@@ -37,7 +37,7 @@ OPERATION_KEY = struct.Struct("<IIQHHBBHII24s")
 COUNTER = struct.Struct("<QQQ")
 INODE_KEY = struct.Struct("<QII")
 SETTINGS = struct.Struct("<QII")
-FUNCTION = struct.Struct("<qqHBBBBBB")
+FUNCTION = struct.Struct("<qqHBBBBBBH6xQQ")
 # FUNCTION_ROWS of bpf/openssl_api.bpf.c
 FUNCTION_ROWS = 96
 
@@ -204,7 +204,7 @@ def _decode_exec(time, record):
     inode, device, path_size, arguments_size, flags, _pad = _EXEC.unpack_from(record, _BODY_AT)
     data = record[_BODY_AT + _EXEC.size:]
     raw = data[path_size:path_size + arguments_size]
-    arguments = raw.rstrip(b"\0").split(b"\0") if raw else []
+    arguments = (raw[:-1] if raw.endswith(b"\0") else raw).split(b"\0") if raw else []  # empty ones count
     return ProcessExec(time, _subject(record), join_components(data[:path_size], flags & PATH_COMPLETE), device, inode,
                        arguments, bool(flags & ARGUMENTS_TRUNCATED))
 

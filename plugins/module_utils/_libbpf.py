@@ -11,6 +11,7 @@ import base64
 import ctypes
 import hashlib
 import lzma
+import mmap
 import os
 import struct
 
@@ -19,8 +20,8 @@ from ._errors import AuditError
 
 SONAMES = ("libbpf.so.1", "libbpf.so.0")
 
-# The verifier's log of the largest program is below this; libbpf 0.7 and later writes it where it is told to.
-_LOG_SIZE = 1 << 20
+# Room for the verifier's log; what is never written costs no memory. libbpf 0.7 and later writes it where it is told to.
+_LOG_SIZE = 4 << 20
 _LOG_LINES = 12
 
 _PRINTER = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
@@ -40,11 +41,22 @@ class LoadError(Exception):
         self.log = list(log)
 
 
+def _give_memory_back():
+    """Let freed blocks go back to the kernel: libbpf reads 10 MB of kernel types for each object and frees them.
+
+    glibc raises its threshold for mapped blocks when one is freed (mallopt(3), M_MMAP_THRESHOLD), unless it is set.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(ctypes.c_int(-3), ctypes.c_int(128 << 10))
+
+
 class Libbpf:
     """The library, loaded. One instance for a process."""
 
     def __init__(self):
         """:raises AuditError: there is none on this host."""
+        _give_memory_back()
         for soname in SONAMES:
             try:
                 self.lib = ctypes.CDLL(soname, use_errno=True)
@@ -107,7 +119,8 @@ class BpfObject:
         self._libbpf = libbpf
         self._lib = libbpf.lib
         self._content = object_bytes(name)
-        self._log = ctypes.create_string_buffer(_LOG_SIZE)
+        self._log = mmap.mmap(-1, _LOG_SIZE)
+        self._log_address = ctypes.addressof(ctypes.c_char.from_buffer(self._log))
         self._links = []
         self._object = None
         self._name = name
@@ -169,11 +182,11 @@ class BpfObject:
         """
         if hasattr(self._lib, "bpf_program__set_log_buf"):
             for name in names:
-                self._lib.bpf_program__set_log_buf(ctypes.c_void_p(self._find("program", name)), self._log, ctypes.c_size_t(_LOG_SIZE))
+                self._lib.bpf_program__set_log_buf(ctypes.c_void_p(self._find("program", name)), ctypes.c_void_p(self._log_address), ctypes.c_size_t(_LOG_SIZE))
         status = self._lib.bpf_object__load(ctypes.c_void_p(self._object))
         if status < 0:
             number = -status
-            log = self._log.value.decode("utf-8", "replace").strip().splitlines()[-_LOG_LINES:]
+            log = ctypes.string_at(self._log_address).decode("utf-8", "replace").strip().splitlines()[-_LOG_LINES:]
             # libbpf fills the buffer only when it loads again with a log level; an empty one means the kernel said nothing
             raise LoadError("the kernel refused it: %s (errno %d)" % (os.strerror(number), number), number, log)
 

@@ -31,6 +31,16 @@ class Function(NamedTuple):
     direction_argument: int = 0
     bits_argument: int = 0
     algorithm: Optional[str] = None
+    before_3: bool = False  # only in libraries before 3.0: later ones call it themselves for every digest, and deprecate it
+
+    def wanted_arguments(self):
+        """The arguments (set of int, 0 to 5) that the probe reads."""
+        wanted = {self.argument} if self.shape != NONE else set()
+        if self.shape in (CIPHER, DIGEST):
+            wanted.add(0)  # the context tells where the object is NULL
+        if self.digest_shape != NONE:
+            wanted.add(self.digest_argument)
+        return wanted | {argument for argument in (self.direction_argument, self.bits_argument) if argument}
 
 
 def _each(names, operation, shape, argument=0, **more):
@@ -52,12 +62,18 @@ _DIGESTS = (
     _each("EVP_DigestInit EVP_DigestInit_ex EVP_DigestInit_ex2", "digest", DIGEST, 1)
     + _each("EVP_Digest", "digest", DIGEST, 4)
     + _each("EVP_Q_digest", "digest", NAME, 1)
-    + _each("MD5 MD5_Init", "digest", NONE, algorithm="MD5")
-    + _each("SHA1 SHA1_Init", "digest", NONE, algorithm="SHA1")
-    + _each("SHA224 SHA224_Init", "digest", NONE, algorithm="SHA224")
-    + _each("SHA256 SHA256_Init", "digest", NONE, algorithm="SHA256")
-    + _each("SHA384 SHA384_Init", "digest", NONE, algorithm="SHA384")
-    + _each("SHA512 SHA512_Init", "digest", NONE, algorithm="SHA512")
+    + _each("MD5", "digest", NONE, algorithm="MD5")
+    + _each("MD5_Init", "digest", NONE, algorithm="MD5", before_3=True)
+    + _each("SHA1", "digest", NONE, algorithm="SHA1")
+    + _each("SHA1_Init", "digest", NONE, algorithm="SHA1", before_3=True)
+    + _each("SHA224", "digest", NONE, algorithm="SHA224")
+    + _each("SHA224_Init", "digest", NONE, algorithm="SHA224", before_3=True)
+    + _each("SHA256", "digest", NONE, algorithm="SHA256")
+    + _each("SHA256_Init", "digest", NONE, algorithm="SHA256", before_3=True)
+    + _each("SHA384", "digest", NONE, algorithm="SHA384")
+    + _each("SHA384_Init", "digest", NONE, algorithm="SHA384", before_3=True)
+    + _each("SHA512", "digest", NONE, algorithm="SHA512")
+    + _each("SHA512_Init", "digest", NONE, algorithm="SHA512", before_3=True)
 )
 
 # HMAC(3), EVP_MAC(3), EVP_KDF(3), PKCS5_PBKDF2_HMAC(3), EVP_PBE_scrypt (EVP_PKEY_CTX_set_scrypt_N(3)), EVP_BytesToKey(3)
@@ -117,3 +133,32 @@ _TLS = _each("SSL_CTX_new SSL_CTX_new_ex", "tls_context", NONE, algorithm="TLS")
 
 FUNCTIONS = _CIPHERS + _DIGESTS + _KEYED + _SIGNATURES + _KEYS + _TLS
 NAMES = tuple(function.name for function in FUNCTIONS)
+
+# Function -> the functions that may end in a jump to it, as the sources have them (crypto/evp, crypto/hmac, ssl/ssl_lib.c of 1.1.1 and
+# 3.x): such a call is one operation, though both entries are passed.
+_WRAPPERS = {
+    "EVP_CipherInit": "EVP_EncryptInit EVP_DecryptInit",
+    "EVP_CipherInit_ex": "EVP_CipherInit EVP_EncryptInit EVP_EncryptInit_ex EVP_DecryptInit EVP_DecryptInit_ex",
+    "EVP_CipherInit_ex2": "EVP_EncryptInit_ex2 EVP_DecryptInit_ex2 EVP_CipherInit_ex",
+    "EVP_DigestInit_ex": "EVP_DigestInit",
+    "EVP_DigestInit_ex2": "EVP_DigestInit EVP_DigestInit_ex",
+    "HMAC_Init_ex": "HMAC_Init",
+    "PKCS5_PBKDF2_HMAC": "PKCS5_PBKDF2_HMAC_SHA1",
+    "EVP_DigestSignInit_ex": "EVP_DigestSignInit",
+    "EVP_DigestVerifyInit_ex": "EVP_DigestVerifyInit",
+    "EVP_SignFinal_ex": "EVP_SignFinal",
+    "EVP_VerifyFinal_ex": "EVP_VerifyFinal",
+    "EVP_PKEY_sign_init_ex": "EVP_PKEY_sign_init",
+    "EVP_PKEY_verify_init_ex": "EVP_PKEY_verify_init",
+    "EVP_PKEY_encrypt_init_ex": "EVP_PKEY_encrypt_init",
+    "EVP_PKEY_decrypt_init_ex": "EVP_PKEY_decrypt_init",
+    "EVP_PKEY_derive_init_ex": "EVP_PKEY_derive_init",
+    "EVP_PKEY_generate": "EVP_PKEY_keygen",
+    "SSL_CTX_new_ex": "SSL_CTX_new",
+}
+
+
+def wrapper_bits(name):
+    """The rows that may turn into the function of that name, as two words of 64 bits: bit n of word w is row 64 * w + n."""
+    bits = sum(1 << NAMES.index(wrapper) for wrapper in _WRAPPERS.get(name, "").split())
+    return bits & 0xFFFFFFFFFFFFFFFF, bits >> 64

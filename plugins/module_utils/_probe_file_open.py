@@ -17,7 +17,7 @@ from ._libbpf import LoadError, RingReader
 from ._look import Look, Looker
 from ._probe import BpfProbe
 
-_UNKNOWN_RING = 2 << 20
+_UNKNOWN_RING = 1 << 20
 
 # Files of unknown content looked at in one tick (some 20 microseconds each), and how many may wait for the next.
 _LOOKS_PER_TICK = 1000

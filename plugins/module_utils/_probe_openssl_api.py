@@ -12,22 +12,22 @@ import os
 from . import _events, _kernel, _libraries
 from ._elf import ElfError, ElfFile
 from ._libbpf import BpfObject, LoadError, sum_of_cpus
-from ._openssl_functions import FUNCTIONS, NAMES, PKEY_CTX, PKEY_CTX_1_1, PKEY_CTX_3
+from ._openssl_functions import FUNCTIONS, NAMES, PKEY_CTX, PKEY_CTX_1_1, PKEY_CTX_3, wrapper_bits
 from ._probe import ATTACHED, FAILED, PARTIAL, Probe, possible_cpus
-from ._uprobe import MultiAttachment, PerfAttachment, fast_offset
+from ._uprobe import MultiAttachment, PerfAttachment
+from ._x86_prologue import ENTRY, cheap_place
 
 # Distinct files that are probed; each costs an object of its own in the kernel.
 _MOST_TARGETS = 16
 
 # The machine of a uprobe is the kernel's: e_machine, ELF gABI.
-_MACHINES = {"x86_64": 62, "aarch64": 183}
+_X86_64 = 62
+_MACHINES = {"x86_64": _X86_64, "aarch64": 183}
 
 # Where an executable carries OpenSSL, its own code lies in the same segment: OpenSSL's part is about where these are.
 _SPREAD = ("OPENSSL_init_crypto", "CRYPTO_malloc", "ERR_clear_error", "BN_new", "X509_new", "ASN1_item_d2i", "PKCS7_sign", "CMS_sign",
            "RAND_bytes", "EC_KEY_new", "DH_new", "RSA_new", "SSL_new", "SSL_CTX_new", "OSSL_PROVIDER_load", "X509V3_EXT_print", "UI_new",
            "PKCS12_parse", "OCSP_REQUEST_new", "TS_REQ_new", "BIO_new", "EVP_PKEY_new", "EVP_CIPHER_CTX_new", "EVP_MD_CTX_new")
-
-_OPERATIONS_OF_DIRECTION = {1: "encrypt", 2: "decrypt"}
 
 
 class Target:
@@ -175,14 +175,16 @@ class OpensslApiProbe(Probe):
         old = family in ("LibreSSL", "BoringSSL", "AWS-LC") or (version or "3").startswith(("0.", "1."))
         rows, places = [], {}
         for row, function in enumerate(FUNCTIONS):
-            if function.name not in functions:
+            if function.name not in functions or (function.before_3 and not old):
                 rows.append(bytes(_events.FUNCTION.size))
                 continue
-            offset = functions[function.name][0]
-            place = places[row] = fast_offset(offset, elf.read(offset, 6))
+            offset, size = functions[function.name]
+            within = cheap_place(elf.read(offset, size), function.wanted_arguments()) if elf.machine == _X86_64 else ENTRY
+            place = places[row] = offset + within.offset
             shape = function.shape if function.shape != PKEY_CTX else PKEY_CTX_1_1 if old else PKEY_CTX_3
             rows.append(_events.FUNCTION.pack(low - place, high - place, row, shape, function.argument, function.digest_shape,
-                                              function.digest_argument, function.direction_argument, function.bits_argument))
+                                              function.digest_argument, function.direction_argument, function.bits_argument,
+                                              within.stack, *wrapper_bits(function.name)))
         rows += [bytes(_events.FUNCTION.size)] * (_events.FUNCTION_ROWS - len(rows))
         return b"".join(rows), places
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Uprobes: where in a function to attach, and how: one uprobe_multi link, or one perf event for each function.
+"""Uprobes, two ways: one uprobe_multi link, or one perf event for each function.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -21,27 +21,7 @@ _IOC_ENABLE = 0x2400
 _IOC_SET_BPF = 0x40042408
 _ATTRIBUTE_SIZE = 112
 
-_ENDBR64 = b"\xf3\x0f\x1e\xfa"
 _ENOTSUPP = 524  # include/linux/errno.h: not for user space, but uprobes return it
-
-
-def fast_offset(offset, code):
-    """Where to attach for a function's entry.
-
-    The kernel emulates ``push`` but single-steps ``endbr64`` (arch/x86/kernel/uprobes.c, push_setup_xol_ops), which costs some 3 to 20
-    times more. Behind an endbr64 that a push follows, no argument and no stack slot has changed yet, so the push is as good.
-
-    :arg offset: int, file offset of the function.
-    :arg code: bytes, the first six of it.
-    :returns: ``offset``, or ``offset + 4`` where exactly endbr64 and a push of a register stand there.
-    """
-    if code[:4] == _ENDBR64:
-        rest = code[4:]
-        if rest[:1] == b"\x41":
-            rest = rest[1:]
-        if rest and 0x50 <= rest[0] <= 0x57:
-            return offset + 4
-    return offset
 
 
 class MultiAttachment:
