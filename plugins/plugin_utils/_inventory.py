@@ -24,6 +24,8 @@ _CERTIFICATE_FILES = ("certificate", "certificate_bundle")
 _CERTIFICATE_FACTS = ("subject", "issuer", "serial", "key_algorithm", "key_bits", "curve", "signature_algorithm",
                       "not_before", "not_after", "self_signed", "is_ca", "fingerprint_sha256")
 
+_REMEMBERED = 100000  # ids of assets kept at hand
+
 _TABLES = """
 CREATE TABLE asset (id TEXT PRIMARY KEY, kind TEXT NOT NULL, sort TEXT NOT NULL, facts TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE occurrence (
@@ -49,6 +51,8 @@ class Inventory:
         self._folder = folder
         self._path = None
         self._database = None
+        self._identities = {}
+        self._rows = []
 
     def __enter__(self):
         descriptor, self._path = tempfile.mkstemp(prefix=".inventory.", suffix=".part", dir=self._folder)
@@ -87,6 +91,8 @@ class Inventory:
             # Ansible's own connection and the tracer are in the profile; they are nothing the host does
             if not process["audit_connection"]:
                 self._add_process(host, process)
+        self._database.executemany(_ADD_OCCURRENCE, self._rows)
+        self._rows = []
 
     def _add_process(self, host, process):
         place = (host, process["exe"] or process["name"] or "", process["unit"] or "")
@@ -114,13 +120,21 @@ class Inventory:
             self._put("keys", tuple(kept.values()), kept, place, file["path"], file)
 
     def _put(self, kind, key, facts, place, path, seen):
+        identity = self._identities.get((kind, key))
+        if identity is None:
+            identity = self._identity(kind, key, facts)
+        self._rows.append((identity, *place, path, seen["evidence"]["grade"], seen.get("count", 1), seen["first_seen"] or "",
+                           seen.get("last_seen") or seen["first_seen"] or ""))
+
+    def _identity(self, kind, key, facts):
+        """The asset's id, after entering it where it is new."""
         identity = hashlib.sha256(_dump([kind, *key]).encode()).hexdigest()[:32]
         # the hosts come in the order of their names, so the first facts to come are the same ones in every run
-        self._database.execute("INSERT OR IGNORE INTO asset VALUES (?, ?, ?, ?)",
-                               (identity, kind, _sort_text(key), _dump(facts)))
-        self._database.execute(_ADD_OCCURRENCE, (
-            identity, *place, path, seen["evidence"]["grade"], seen.get("count", 1),
-            seen["first_seen"] or "", seen.get("last_seen") or seen["first_seen"] or ""))
+        self._database.execute("INSERT OR IGNORE INTO asset VALUES (?, ?, ?, ?)", (identity, kind, _sort_text(key), _dump(facts)))
+        if len(self._identities) >= _REMEMBERED:
+            self._identities.clear()
+        self._identities[kind, key] = identity
+        return identity
 
     def as_of(self):
         """The latest end of a window: the date this inventory speaks of. None without profiles."""
