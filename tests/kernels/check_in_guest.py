@@ -8,12 +8,16 @@ Leaves result.json (and profile.json) in $GUEST_RESULTS, and exits 0 where every
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
+import shutil
+import subprocess
 import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +25,7 @@ from checks import Checks, write_json
 from compare import compare
 from load import Load
 from selftest import check_machine
-from window import Window, tracer
+from window import Window, utility
 
 
 def main() -> int:
@@ -30,29 +34,59 @@ def main() -> int:
     parser.add_argument("--tracefs", action="store_true", help="tracefs should be mounted")
     parser.add_argument("--selftest", action="store_true", help="check the machine only, not the tracer")
     options = parser.parse_args()
+    if not Path("/etc/ld.so.cache").exists():
+        # a userland of unpacked packages: on an installed system a trigger has made it
+        subprocess.run(["/sbin/ldconfig"], check=True)
     results = Path(os.environ.get("GUEST_RESULTS", tempfile.gettempdir()))
     checks = check_machine(options.release, options.tracefs)
     result: dict[str, Any] = {"kernel": platform.release(), "arch": platform.machine(), "probes": []}
     if not options.selftest:
-        try:
-            checks.done += _check_tracer(results, result).done
-        except Exception:  # noqa: BLE001 - whatever the tracer raised belongs in the result, under this kernel's name
-            checks.holds("the tracer's checks ran to their end", False, "no exception", traceback.format_exc())
+        _guarded(checks, "preflight", lambda: _check_preflight(result, options.tracefs))
+        _guarded(checks, "the window", lambda: _check_window(results, result))
     result["checks"] = checks.as_dicts()
     write_json(results / "result.json", result)
     print(f"{len(checks.done) - len(checks.failed)} checks passed, {len(checks.failed)} failed", flush=True)
     return 1 if checks.failed else 0
 
 
-def _check_tracer(results: Path, result: dict[str, Any]) -> Checks:
-    module = tracer()
+def _guarded(checks: Checks, name: str, part: Callable[[], Checks]) -> None:
+    try:
+        checks.done += part().done
+    except Exception:  # noqa: BLE001 - whatever the tracer raised belongs in the result, under this kernel's name
+        checks.holds(f"{name}: no exception", False, "none", traceback.format_exc())
+
+
+def _check_preflight(result: dict[str, Any], tracefs: bool) -> Checks:
+    """It attaches and detaches everything, and says what a window would."""
+    before = _programs()
     started = time.monotonic()
-    result["preflight"] = module.preflight(module.Request())
-    result["preflight_seconds"] = round(time.monotonic() - started, 2)
-    print(f"preflight: {result['preflight_seconds']} s", flush=True)
+    found = utility("_preflight").preflight(utility("_tracer").Request())
+    seconds = round(time.monotonic() - started, 2)
+    result["preflight"], result["preflight_seconds"] = found, seconds
+    print(f"preflight: {seconds} s", flush=True)
+    checks = Checks()
+    checks.equal("preflight: this kernel can give a full profile", "full", found["can"]["grade"])
+    checks.equal("preflight: there is nothing to remedy", [], found["remedies"])
+    for probe in found["probes"]:
+        checks.equal(f"preflight: probe {probe['name']} attaches", ("attached", None), (probe["status"], probe["reason"]))
+    checks.equal("preflight: it sees whether tracefs is mounted", tracefs, found["kernel"]["tracefs"] is not None)
+    checks.equal("preflight: nothing is left in the kernel", before, _programs())
+    return checks
+
+
+def _programs() -> list[str]:
+    """The BPF programs in the kernel; none where bpftool is missing."""
+    if shutil.which("bpftool") is None:
+        return []
+    said = subprocess.run(["bpftool", "-j", "prog", "list"], capture_output=True, text=True, check=True).stdout
+    return sorted(f"{program['id']} {program['type']} {program.get('name', '')}" for program in json.loads(said))
+
+
+def _check_window(results: Path, result: dict[str, Any]) -> Checks:
     # not below /run/guest: files of that share change under the guest's feet, and have no real path of their own
     load = Load(Path(tempfile.mkdtemp(prefix="crypto-load-")))
     load.prepare()
+    before = _programs()
     with Window(load.folder) as window:
         print(f"window open after {window.open_seconds:.1f} s", flush=True)
         load.run()
@@ -60,7 +94,9 @@ def _check_tracer(results: Path, result: dict[str, Any]) -> Checks:
     write_json(results / "profile.json", profile)
     result["probes"] = profile["coverage"]["probes"]
     result["tracer"] = profile["coverage"]["tracer"]
-    return compare(profile, load)
+    checks = compare(profile, load)
+    checks.equal("the window leaves nothing in the kernel", before, _programs())
+    return checks
 
 
 if __name__ == "__main__":

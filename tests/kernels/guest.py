@@ -57,8 +57,8 @@ class Job:
     directory: str = "/"
     environment: dict[str, str] = field(default_factory=dict)
     root: Path = Path("/")
-    # further folders of this machine, read-only, at the same path in the guest; needed where `root` isn't /
-    shares: tuple[Path, ...] = ()
+    # further folders of this machine, read-only: (folder, where the guest sees it)
+    shares: tuple[tuple[Path, Path], ...] = ()
     timeout: float = 900.0
     memory_mib: int = 2048
     cpus: int = 2
@@ -98,7 +98,7 @@ def run(job: Job, results: Path, on_output: Callable[[str], None], stop: threadi
         folder = Path(name)
         exchange = _exchange(job, folder)
         with contextlib.ExitStack() as stack:
-            shares = {"root": job.root, "exchange": exchange, **dict(_tagged(job))}
+            shares = {"root": job.root, "exchange": exchange, **{tag: source for tag, source, _ in _tagged(job)}}
             sockets = {tag: stack.enter_context(_served(folder, tag, source)) for tag, source in shares.items()}
             console = folder / "console"
             qemu = stack.enter_context(_process([*_qemu_command(job, folder, console), *_share_arguments(sockets)], folder / "qemu.log"))
@@ -118,15 +118,15 @@ def _exchange(job: Job, folder: Path) -> Path:
     modules = job.kernel.modules.parent if job.root == Path("/") else None
     script = initramfs.stage2(initramfs.Session(
         command=job.command, environment=environment, directory=job.directory, tracefs=job.tracefs,
-        shares=[(tag, str(path)) for tag, path in _tagged(job)], modules=str(modules) if modules else None))
+        shares=[(tag, str(mountpoint)) for tag, _, mountpoint in _tagged(job)], modules=str(modules) if modules else None))
     (exchange / "init").write_text(script, encoding="utf-8")
     packed = initramfs.build(_busybox(job.root), job.kernel.needed_modules(initramfs.MODULES))
     (folder / "initramfs").write_bytes(packed)
     return exchange
 
 
-def _tagged(job: Job) -> list[tuple[str, Path]]:
-    return [(f"share{number}", path) for number, path in enumerate(job.shares)]
+def _tagged(job: Job) -> list[tuple[str, Path, Path]]:
+    return [(f"share{number}", source, mountpoint) for number, (source, mountpoint) in enumerate(job.shares)]
 
 
 def _busybox(root: Path) -> Path:

@@ -69,4 +69,7 @@ def table(reports: list[KernelReport]) -> str:
 
 def _shown(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, default=str)
-    return (text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + f" ... ({len(text)} characters)").replace("\n", "\n            ")
+    if len(text) > _MAX_SHOWN:
+        # both ends: a list tells by its beginning, a traceback by its end
+        text = f"{text[:_MAX_SHOWN // 2]} ... ({len(text)} characters) ... {text[-_MAX_SHOWN:]}"
+    return text.replace("\n", "\n            ")

@@ -12,9 +12,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -50,24 +52,26 @@ class Runner:
             found.setdefault(kernel.release, kernel)
         return list(found.values())
 
-    def job(self, kernel: Kernel, command: list[str], directory: str) -> guest.Job:
+    def job(self, kernel: Kernel, command: list[str], directory: str, shares: tuple[tuple[Path, Path], ...] = ()) -> guest.Job:
         options = self._options
         foreign = kernel.arch != guest.host_arch()
         return guest.Job(kernel=kernel, command=command, directory=directory, timeout=options.timeout, memory_mib=options.memory, cpus=options.cpus,
                          tracefs=options.tracefs, root=userland(kernel.arch, options.refresh) if foreign else Path("/"),
-                         shares=(CHECKOUT,) if foreign else ())
+                         shares=shares or (((CHECKOUT, CHECKOUT),) if foreign else ()))
 
-    def test(self, kernel: Kernel) -> report.KernelReport:
-        """Boot, check, and say what came of it; never raises for what a guest does."""
+    def test(self, kernel: Kernel, checkout: Path) -> report.KernelReport:
+        """Boot, check, and say what came of it; never raises for what a guest does. checkout: what the guest sees as the checkout."""
         outcome = report.KernelReport(kernel.series, kernel.release)
         results = RESULTS / kernel.arch / kernel.release
         shutil.rmtree(results, ignore_errors=True)
         results.mkdir(parents=True)
-        python = sys.executable if kernel.arch == guest.host_arch() else "/usr/bin/python3"
+        # the interpreter behind a virtual environment: the copy of the checkout has none, and the checks need the standard library only
+        python = os.path.realpath(sys.executable) if kernel.arch == guest.host_arch() else "/usr/bin/python3"
         command = [python, str(HERE / "check_in_guest.py"), "--release", kernel.release]
         command += [flag for flag, given in (("--tracefs", self._options.tracefs), ("--selftest", self._options.selftest)) if given]
         try:
-            ran = guest.run(self.job(kernel, command, str(CHECKOUT)), results, self._printer(kernel), self.stop)
+            job = self.job(kernel, command, str(CHECKOUT), ((checkout, CHECKOUT),))
+            ran = guest.run(job, results, self._printer(kernel), self.stop)
         except KernelTestError as error:
             outcome.fail("the guest boots and runs the checks", "an exit code", str(error))
             return outcome
@@ -112,8 +116,9 @@ def _run_command(runner: Runner, kernels: list[Kernel], command: list[str]) -> i
 
 
 def _run_tests(runner: Runner, kernels: list[Kernel], jobs: int) -> int:
-    with ThreadPoolExecutor(max_workers=jobs) as pool:
-        reports = list(pool.map(runner.test, kernels))
+    with tempfile.TemporaryDirectory(prefix="cryptofleet-checkout-") as name, ThreadPoolExecutor(max_workers=jobs) as pool:
+        checkout = _copy_of_checkout(Path(name))
+        reports = list(pool.map(lambda kernel: runner.test(kernel, checkout), kernels))
     for outcome in reports:
         if outcome.failed:
             print(report.failures(outcome))
@@ -122,6 +127,11 @@ def _run_tests(runner: Runner, kernels: list[Kernel], jobs: int) -> int:
     failed = sum(len(outcome.failed) for outcome in reports)
     print(f"\n{sum(len(outcome.checks) for outcome in reports) - failed} passed, {failed} failed")
     return 1 if failed else 0
+
+
+def _copy_of_checkout(folder: Path) -> Path:
+    """Every kernel tests the same state, though the run takes minutes and somebody may go on editing."""
+    return Path(shutil.copytree(CHECKOUT, folder / "checkout", symlinks=True, ignore=shutil.ignore_patterns(".*", "__pycache__", "output")))
 
 
 def _options() -> argparse.Namespace:

@@ -11,7 +11,7 @@ from debian_suites import Apt, cache_folder, locked
 from kernels import DEBIAN_ARCH
 
 # what the checks run in a guest, and what the tracer needs there; their dependencies come along
-PACKAGES = ["base-files", "base-passwd", "busybox-static", "coreutils", "curl", "dash", "kmod", "libbpf1", "libc-bin", "mount", "openssl",
+PACKAGES = ["base-files", "base-passwd", "bpftool", "busybox-static", "coreutils", "curl", "dash", "kmod", "libbpf1", "libc-bin", "mount", "openssl",
             "python3", "util-linux"]
 SUITE = "bookworm"
 

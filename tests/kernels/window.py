@@ -7,8 +7,9 @@ An emulated machine is 20 to 50 times slower than a real one, so nothing here la
 
 from __future__ import annotations
 
+import functools
+import importlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -21,21 +22,24 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 WINDOW_SECONDS = 3600
 OPEN_TIMEOUT = 300.0
 CLOSE_TIMEOUT = 300.0
-# the tracer has attached when it holds descriptors of the kernel's, their number stands still, and it waits instead of computing
-SETTLED_SECONDS = 3.0
-SETTLED_CPU_SHARE = 0.2
+POLL_SECONDS = 0.2
 
 
-def tracer() -> Any:
-    """The checkout's own `_tracer`, whatever collections are installed."""
+@functools.cache
+def _collections() -> str:
+    """A folder in which this checkout is the collection, whatever collections are installed."""
     base = Path(tempfile.mkdtemp(prefix="collections-"))
     namespace = base / "ansible_collections" / "cryptofleet"
     namespace.mkdir(parents=True)
     (namespace / "audit").symlink_to(CHECKOUT)
-    sys.path.insert(0, str(base))
-    from ansible_collections.cryptofleet.audit.plugins.module_utils import _tracer  # pylint: disable=import-outside-toplevel,import-error
+    return str(base)
 
-    return _tracer
+
+def utility(name: str) -> Any:
+    """A module_utils module of the checkout, such as `_tracer`."""
+    if _collections() not in sys.path:
+        sys.path.insert(0, _collections())
+    return importlib.import_module(f"ansible_collections.cryptofleet.audit.plugins.module_utils.{name}")
 
 
 class Window:
@@ -69,37 +73,29 @@ class Window:
         return json.loads(self._profile.read_text(encoding="utf-8"))
 
     def _wait_until_attached(self) -> None:
+        """trace() takes over SIGTERM, which then ends the window early, once everything is attached."""
         assert self._process is not None
         deadline = time.monotonic() + OPEN_TIMEOUT
-        before = _state(self._process.pid)
-        while time.monotonic() < deadline:
-            time.sleep(SETTLED_SECONDS)
+        while not _catches(self._process.pid, signal.SIGTERM):
             if self._process.poll() is not None:
                 raise RuntimeError(f"the tracer ended before the load began:\n{self._said()}")
-            now = _state(self._process.pid)
-            if now[0] and now[0] == before[0] and now[1] - before[1] < SETTLED_SECONDS * SETTLED_CPU_SHARE:
-                return
-            before = now
-        raise RuntimeError(f"the tracer did not come to rest in {OPEN_TIMEOUT:.0f} s:\n{self._said()}")
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"the tracer did not open its window in {OPEN_TIMEOUT:.0f} s:\n{self._said()}")
+            time.sleep(POLL_SECONDS)
 
     def _said(self) -> str:
         return "\n".join(self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-30:])
 
 
-def _state(pid: int) -> tuple[int, float]:
-    """(descriptors of perf events, BPF programs, links and maps; CPU seconds)."""
-    held = 0
-    for entry in os.scandir(f"/proc/{pid}/fd"):
-        try:
-            held += os.readlink(entry.path).startswith(("anon_inode:[perf_event]", "anon_inode:bpf", "anon_inode:[bpf"))
-        except FileNotFoundError:
-            continue
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return held, (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def _catches(pid: int, number: int) -> bool:
+    """Has that process a handler of its own for the signal?"""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    caught = next((line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")), "0")
+    return bool(int(caught, 16) >> (number - 1) & 1)
 
 
 def main() -> None:
-    module = tracer()
+    module = utility("_tracer")
     profile = module.trace(module.Request(duration=WINDOW_SECONDS))
     target = Path(sys.argv[1])
     fresh = target.with_suffix(".new")
