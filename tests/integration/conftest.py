@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import pathlib
@@ -25,6 +26,7 @@ def _link_collection():
     if not link.exists():
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to("../../../..")
+        importlib.invalidate_caches()  # pytest put the folder on sys.path before it was there
 
 
 _link_collection()
