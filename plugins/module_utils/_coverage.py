@@ -58,6 +58,8 @@ def reasons(engine, probes, lost, ledger, late_libraries, put_path):
         found.append("%s was first mapped inside the window: operations before it was probed were not seen" % holder["path"])
     if ledger.not_permitted:
         found.append("%d processes could not be read: not permitted" % ledger.not_permitted)
+    for kind, number in sorted(ledger.left_out().items()):
+        found.append("%d %s of single processes are left out: max_%s is reached" % (number, kind, kind))
     if ledger.omitted:
         found.append("%d observations were of more processes than are held at once" % ledger.omitted)
     return found

@@ -7,6 +7,7 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 
 from __future__ import annotations
 
+import collections
 import os
 
 from . import _events, _kernel, _libraries, _proc
@@ -36,9 +37,9 @@ class Ledger:
         self._library_facts = library_facts
         self._bounds = bounds
         self._observer = observer
-        self._images = {}  # (pid, ticks, exec_id) -> ProcessRecord
+        self._images = {}  # _key() -> ProcessRecord
         self._current = {}  # pid -> ProcessRecord
-        self._ended = []  # keys of ended images without observation, oldest first
+        self._ended = collections.deque()  # ended images without observation, oldest first
         self._opens = {}  # OpenKey -> (ProcessRecord, FileRecord)
         self._own_session = own_session()
         self.seen = 0
@@ -65,19 +66,28 @@ class Ledger:
         if record is not None and record.ticks == stat.start_ticks:
             return record
         record = ProcessRecord(pid, start, None, "proc", parent_pid=stat.ppid, comm=stat.comm, entered_at=_kernel.clock_boottime_ns())
-        try:
-            exe = _proc.read_exe(pid)
-            if exe:
-                record.exe, record.exe_deleted = exe
-            record.mount_namespace = _proc.mount_namespace(pid)
-        except PermissionError:
-            self.not_permitted += 1
+        self._read_executable(record)
         record.arguments, record.arguments_truncated = _proc.read_cmdline(pid) or (None, False)
         status = _proc.read_status(pid)
         record.uid = status.euid if status else None
         record.cgroups = _proc.read_cgroup(pid)
         self._enter(record, self._current.get(stat.ppid))
         return record
+
+    def _read_executable(self, record):
+        """What only a process's owner and root may see of it."""
+        try:
+            exe = _proc.read_exe(record.pid)
+            if exe:
+                record.exe, record.exe_deleted = exe
+            record.mount_namespace = record.mount_namespace or _proc.mount_namespace(record.pid)
+        except PermissionError:
+            self._refused(record)
+
+    def _refused(self, record):
+        if not record.not_permitted:
+            record.not_permitted = True
+            self.not_permitted += 1
 
     def _scan_maps(self, record):
         try:
@@ -87,44 +97,49 @@ class Ledger:
                     self.add_library(record, mapping.path, None, None, "present", "proc", mapping.deleted)
                     yield record.pid, mapping
         except PermissionError:
-            self.not_permitted += 1
+            self._refused(record)
 
     def _enter(self, record, parent):
-        self.seen += 1
-        key = (record.pid, record.ticks, record.exec_id)
         before = self._current.get(record.pid)
-        if before is not None and not before.ended:
-            self._end(before)
-        self._images[key] = self._current[record.pid] = record
+        self._images[_key(record)] = record
+        if before is not None and _is_later(before, record):
+            record.replaced = True
+            self._end(record)
+        else:
+            if before is not None and not before.ended:
+                self._end(before)
+            self._current[record.pid] = record
         record.audit_connection = record.pid in self._own_session or bool(parent is not None and parent.audit_connection)
         inherited = parent is not None and parent.selected and self._selection.follow_children
         record.selected = self._selection.matches(record) or inherited
+        self.seen += record.selected
 
     def _end(self, record):
         """An image is over: forget it later if nothing was observed of it."""
         if not record.has_crypto():
-            self._ended.append((record.pid, record.ticks, record.exec_id))
+            self._ended.append(record)
             if len(self._ended) > _MOST_ENDED:
-                key = self._ended.pop(0)
-                old = self._images.get(key)
-                if old is not None and not old.has_crypto() and (not old.selected or self._selection.whole_host):
-                    del self._images[key]
-                    if self._current.get(key[0]) is old:
-                        del self._current[key[0]]
+                old = self._ended.popleft()
+                if not old.has_crypto() and (not old.selected or self._selection.whole_host):
+                    if self._images.get(_key(old)) is old:
+                        del self._images[_key(old)]
+                    if self._current.get(old.pid) is old:
+                        del self._current[old.pid]
 
     def find(self, subject):
         """The ProcessRecord of an event's Subject; entered now where no event told of it before."""
         image = subject.image
-        ticks = image.start // TICK_NS
-        record = self._images.get((image.pid, ticks, image.exec_id))
+        record = self._images.get((image.pid, image.start, image.exec_id))
         if record is not None:
             return record
-        record = self._images.get((image.pid, ticks, None))
+        record = self._images.get((image.pid, image.start - image.start % TICK_NS, None))
         if record is not None:
             self._bind(record, image)
         else:
             record = self._from_subject(subject)
-            self._complete_from_proc(record)
+            current = self._current.get(image.pid)
+            if current is None or not _is_later(current, record):  # else /proc describes another image
+                self._complete_from_proc(record)
             self._enter(record, self._current.get(subject.parent_pid))
         return record
 
@@ -134,15 +149,12 @@ class Ledger:
         return ProcessRecord(image.pid, image.start, image.exec_id, "kernel", parent_pid=subject.parent_pid, comm=subject.comm,
                              uid=subject.uid, mount_namespace=subject.mount_namespace)
 
-    @staticmethod
-    def _complete_from_proc(record):
+    def _complete_from_proc(self, record):
         """What /proc still tells of a process that no exec event described."""
         stat = _proc.read_stat(record.pid)
         if stat is None or stat.start_ticks != record.ticks:
             return
-        exe = _proc.read_exe(record.pid)
-        if exe:
-            record.exe, record.exe_deleted = exe
+        self._read_executable(record)
         record.arguments, record.arguments_truncated = _proc.read_cmdline(record.pid) or (None, False)
         record.cgroups = _proc.read_cgroup(record.pid)
 
@@ -150,14 +162,14 @@ class Ledger:
 
     def _bind(self, record, image):
         """Give a record entered from /proc the exec number that an event tells."""
-        self._images.pop((record.pid, record.ticks, record.exec_id), None)
+        self._images.pop(_key(record), None)
         record.exec_id, record.start = image.exec_id, image.start
-        self._images[(record.pid, record.ticks, record.exec_id)] = record
+        self._images[_key(record)] = record
 
     def _scanned_later(self, image, time):
         """The record of a process that /proc was read for after an event of this time: that reading already shows what came of it."""
         record = self._current.get(image.pid)
-        if record is not None and record.ticks == image.start // TICK_NS and record.entered_at > time:
+        if record is not None and record.entered_at > time and _is_of(record, image):
             self._bind(record, image)
             return record
         return None
@@ -166,7 +178,7 @@ class Ledger:
         """ProcessFork."""
         record = self._scanned_later(event.subject.image, event.time)
         if record is None:
-            parent = self._images.get((event.parent.pid, event.parent.start // TICK_NS, event.parent.exec_id)) or self._current.get(event.parent.pid)
+            parent = self._images.get((event.parent.pid, event.parent.start, event.parent.exec_id)) or self._current.get(event.parent.pid)
             record = self._from_subject(event.subject)
             if parent is not None:
                 record.cgroups = parent.cgroups
@@ -191,7 +203,7 @@ class Ledger:
     def _begin_image(self, event):
         image = event.subject.image
         before = self._current.get(image.pid)
-        if before is not None and before.ticks != image.start // TICK_NS:
+        if before is not None and not _is_of(before, image):
             before = None
         record = self._from_subject(event.subject)
         record.exe, record.exe_inode, record.exe_deleted = event.path, event.inode, False
@@ -207,6 +219,8 @@ class Ledger:
             before.replaced = True
             if before.inherited and not (before.files or before.operations):
                 before.libraries.clear()  # a fork on its way to execve: the mappings were never used
+            if image.exec_id is None:  # polling knows no exec numbers: both images would have one key
+                self._images[before.pid, before.start, "before %d" % event.time] = self._images.pop(_key(before))
             self._end(before)
         self._enter(record, parent)
         return record
@@ -249,7 +263,7 @@ class Ledger:
         if held is not None and (build_id is None or held.build_id in (None, build_id)):
             return
         if len(record.libraries) >= self._bounds["libraries"]:
-            record.left_out["libraries"] = record.left_out.get("libraries", 0) + 1
+            record.left_out.setdefault("libraries", set()).add((path, build_id))
             return
         library = self._library_facts.describe(path, record.mount_namespace, record.pid, build_id, how, source, time, deleted)
         key = path if held is None else path + b"\0" + (build_id or "").encode()
@@ -265,7 +279,7 @@ class Ledger:
             if not self._admit(record):
                 return
             if len(record.files) >= self._bounds["files"]:
-                record.left_out["files"] = record.left_out.get("files", 0) + 1
+                record.left_out.setdefault("files", set()).add(identity)
                 return
             held = record.files[identity] = FileRecord(observed, 0, observed.time, observed.time)
             self._observer("file_open", observed.time, record, held)
@@ -294,7 +308,7 @@ class Ledger:
             if not self._admit(record):
                 return None
             if len(record.operations) >= self._bounds["operations"]:
-                record.left_out["operations"] = record.left_out.get("operations", 0) + 1
+                record.left_out.setdefault("operations", set()).add(identity)
                 return None
             held = record.operations[identity] = OperationRecord(library, function.name, algorithm, name, key.key_bits or None,
                                                                  bool(key.internal), 0, time, time)
@@ -328,9 +342,32 @@ class Ledger:
         """All ProcessRecords that are held."""
         return list(self._images.values())
 
+    def left_out(self):
+        """What is over the bounds of single processes: dict of ``files``, ``libraries``, ``operations`` -> int."""
+        total = collections.Counter()
+        for record in self._images.values():
+            if record.selected:
+                total.update({kind: len(identities) for kind, identities in record.left_out.items()})
+        return dict(total)
+
     def selected_alive(self):
         """Whether any selected process is still there."""
         return any(record.selected and not record.ended for record in self._images.values())
+
+
+def _key(record):
+    """What a program image is known by: where only /proc was asked, its start is in 1/100 s and its exec number is not known."""
+    return record.pid, record.start, record.exec_id
+
+
+def _is_of(record, image):
+    """Whether a ProcessRecord is of the process of an Image, whichever program it ran."""
+    return record.start == image.start if record.exec_id is not None else record.ticks == image.start // TICK_NS
+
+
+def _is_later(record, other):
+    """Whether a ProcessRecord began after another one of the same pid."""
+    return (record.start, record.exec_id or 0) > (other.start, other.exec_id or 0)
 
 
 def _algorithm(function, key):
@@ -352,8 +389,8 @@ def own_session():
 
     Over ssh that is the connection's own sshd; on the controller itself, the ansible command. Started otherwise, this process alone.
     """
-    chain = []
-    pid = os.getpid()
+    chain = [(os.getpid(), b"")]
+    pid = os.getppid()
     while pid > 1 and len(chain) < 64:
         stat = _proc.read_stat(pid)
         if stat is None or stat.ppid == 1:

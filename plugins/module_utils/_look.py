@@ -47,9 +47,12 @@ class Looker:
         if not namespace or namespace == self._own_namespace:
             return b""
         for candidate in (pid, self._ways_in.get(namespace)):
-            if candidate and _proc.mount_namespace(candidate) == namespace:
-                self._ways_in[namespace] = candidate
-                return b"/proc/%d/root" % candidate
+            try:
+                if candidate and _proc.mount_namespace(candidate) == namespace:
+                    self._ways_in[namespace] = candidate
+                    return b"/proc/%d/root" % candidate
+            except PermissionError:
+                continue
         return None
 
     def look(self, path, namespace, pid, inode):

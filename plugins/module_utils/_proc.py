@@ -12,6 +12,7 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 from __future__ import annotations
 
 import collections
+import errno
 import functools
 import hashlib
 import os
@@ -151,12 +152,16 @@ def _root_of(proc_root, pid):
 
 
 def read_exe(pid, proc_root="/proc"):
-    """The executable of a process as Exe, or None where the process is gone, a kernel thread or a zombie."""
+    """The executable of a process as Exe, or None where the process is gone, a kernel thread, a zombie, or its path longer than a page."""
     link = "%s/%d/exe" % (proc_root, pid)
     try:
         path = os.readlink(os.fsencode(link))
     except (FileNotFoundError, ProcessLookupError, NotADirectoryError):
         return None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # the kernel gives the path of a link of /proc one page
+            return None
+        raise
     return Exe(*_without_mark(link, path, _root_of(proc_root, pid)))
 
 
@@ -264,6 +269,9 @@ def open_fds(pid, proc_root="/proc"):
             entries.append((number, os.readlink(os.fsencode("%s/%d" % (folder, number)))))
         except (FileNotFoundError, ProcessLookupError):
             continue
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
     return entries
 
 

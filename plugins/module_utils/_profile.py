@@ -106,8 +106,8 @@ class Writer:
         internal = _internal_worth_telling(record)
         entry["operations"] = sorted((self.operation(held) for held in record.operations.values() if not held.internal or id(held) in internal),
                                      key=lambda item: (item["library"], item["function"], item["algorithm"] or "", item["operation"], item["key_bits"] or 0))
-        for name, number in record.left_out.items():
-            entry[name + "_omitted"] = number
+        for name, identities in record.left_out.items():
+            entry[name + "_omitted"] = len(identities)
         return entry
 
     def _put_arguments(self, entry, record):

@@ -8,7 +8,7 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Set, Tuple
 
 TICK_NS = 10_000_000  # /proc tells times in 1/100 s (USER_HZ), the kernel in ns
 
@@ -81,11 +81,12 @@ class ProcessRecord:
     replaced: bool = False  # a later execve took its place
     selected: bool = False
     audit_connection: bool = False
+    not_permitted: bool = False  # something of it must not be read
     inherited: bool = False  # its libraries are its parent's at the fork
     libraries: Dict[bytes, LibraryRecord] = dataclasses.field(default_factory=dict)
     files: Dict[Any, FileRecord] = dataclasses.field(default_factory=dict)
     operations: Dict[Any, OperationRecord] = dataclasses.field(default_factory=dict)
-    left_out: Dict[str, int] = dataclasses.field(default_factory=dict)
+    left_out: Dict[str, Set[Any]] = dataclasses.field(default_factory=dict)  # over a bound: files, libraries, operations -> which
 
     @property
     def ticks(self):

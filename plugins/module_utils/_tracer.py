@@ -160,12 +160,15 @@ class Window:
         if record is None or identity in self._known_libraries:
             return
         self._known_libraries.add(identity)
-        for mapping in _proc.read_maps(event.pid) or ():
-            if mapping.path == event.path:
-                opener = b"/proc/%d/map_files/%x-%x" % (event.pid, mapping.start, mapping.end)
-                if self.engine.add_library(event.path, opener):
-                    self.late_libraries.append(event.path)
-                return
+        try:
+            for mapping in _proc.read_maps(event.pid) or ():
+                if mapping.path == event.path:
+                    opener = b"/proc/%d/map_files/%x-%x" % (event.pid, mapping.start, mapping.end)
+                    if self.engine.add_library(event.path, opener):
+                        self.late_libraries.append(event.path)
+                    return
+        except PermissionError:
+            return
 
     def finish(self):
         """Take what is left, settle the counts, detach. Returns the coverage."""
