@@ -68,9 +68,18 @@ def trace(request):
 
 def snapshot(request):
     return dict(_ANSWERS["profile"], document="snapshot")
+'''
+
+_PREFLIGHT = '''
+from ._tracer import _ANSWERS
 
 def preflight(request):
     return _ANSWERS["preflight"]
+'''
+
+_MONITOR = '''
+import json
+from ._tracer import _ANSWERS
 
 def monitor(request, filters, sink):
     for event in _ANSWERS["events"]:
@@ -115,6 +124,8 @@ def made_up(tmp_path, profile, preflight, events):
         shutil.copy(CHECKOUT / "galaxy.yml", collection)
         answers = dict({"profile": profile, "preflight": preflight, "events": events}, **answers)
         (collection / "plugins" / "module_utils" / "_tracer.py").write_text(_TRACER % json.dumps(answers))
+        (collection / "plugins" / "module_utils" / "_preflight.py").write_text(_PREFLIGHT)
+        (collection / "plugins" / "module_utils" / "_monitor.py").write_text(_MONITOR)
         folder = tmp_path / "elsewhere"
         folder.mkdir()
         return Place(folder, tmp_path / "collections")
