@@ -42,6 +42,20 @@ static __always_inline void fill_image(struct image *image, struct task_struct *
 	image->start = BPF_CORE_READ(task, group_leader, start_boottime);
 }
 
+/* The running task's image. Where the kernel lets a program follow typed pointers itself (5.11), that saves four helper calls. */
+static __always_inline void fill_current_image(struct image *image)
+{
+#ifdef HAVE_TASK_BTF
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	image->pid = task->tgid;
+	image->exec_id = (__u32)task->self_exec_id;
+	image->start = task->group_leader->start_boottime;
+#else
+	fill_image(image, (struct task_struct *)bpf_get_current_task());
+#endif
+}
+
 static __always_inline void fill_header(struct event_header *header, __u16 type, __u32 size)
 {
 	header->abi = EVENT_ABI;

@@ -130,16 +130,24 @@ struct operation_key {
 	__u16 function;			/* index into the function table of user space */
 	__u8 operation;			/* enum direction */
 	__u8 internal;			/* called from inside the library itself */
-	__u16 key_bits;
+	__u16 key_bits;			/* where an argument gives it: then each size is counted by itself */
 	__u32 nid;			/* OpenSSL's number of the algorithm, 0 where it has a name only */
 	__u32 digest_nid;
 	char name[24];			/* algorithm by name, NUL padded; empty where nid tells */
+};
+
+struct operation {
+	struct counter counter;
+	__u32 key_bits;			/* of the cipher, where the object tells */
+	__u32 pad;
 };
 
 struct operation_event {
 	struct event_header header;
 	struct subject subject;
 	struct operation_key key;
+	__u32 key_bits;
+	__u32 pad;
 };
 
 /* How one public function of OpenSSL names its algorithm: a row that user space fills in. */

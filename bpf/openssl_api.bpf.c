@@ -13,6 +13,9 @@
  *    this one. Foreign function interfaces call everything from one place, so slot and address alone would not tell.
  */
 #define FUNCTION_ROWS 96
+#ifdef ATTACH_COOKIES
+#define HAVE_TASK_BTF	/* whatever has the link that these cookies come by has that too */
+#endif
 #include "common.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -41,7 +44,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16384);
 	__type(key, struct operation_key);
-	__type(value, struct counter);
+	__type(value, struct operation);
 } operations SEC(".maps");
 
 struct last_call {
@@ -59,7 +62,7 @@ struct {
 	__type(value, struct last_call);
 } last_calls SEC(".maps");
 
-/* For the budget: calls of each function, whoever made them. */
+/* Calls of each function, whoever made them: the probe's hits, and what the budget goes by. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, FUNCTION_ROWS);
@@ -123,25 +126,22 @@ static __always_inline void name_at(__u64 address, struct operation_key *key)
 		count(COUNT_USER_FAULT);
 }
 
-static __always_inline void find_algorithm(struct pt_regs *ctx, const volatile struct function *function, struct operation_key *key)
+/* Fills in the key. Returns the cipher, whose key size is worth reading at first sight, or 0. */
+static __always_inline __u64 find_algorithm(struct pt_regs *ctx, const volatile struct function *function, struct operation_key *key)
 {
 	__u64 object = argument_of(ctx, function->argument);
+	__u64 cipher = 0;
 
 	switch (function->shape) {
 	case SHAPE_NID:
 		key->nid = (__u32)object;
 		break;
 	case SHAPE_CIPHER:
-		if (!object)
-			object = pointer_at(argument_of(ctx, 0));
-		key->nid = number_at(object);
-		if (object)
-			key->key_bits = (__u16)(number_at(object + 8) * 8);
+		cipher = object ? object : pointer_at(argument_of(ctx, 0));
+		key->nid = number_at(cipher);
 		break;
 	case SHAPE_DIGEST:
-		if (!object)
-			object = pointer_at(argument_of(ctx, 0));
-		key->nid = number_at(object);
+		key->nid = number_at(object ? object : pointer_at(argument_of(ctx, 0)));
 		break;
 	case SHAPE_NAME:
 		name_at(object, key);
@@ -173,11 +173,11 @@ static __always_inline void find_algorithm(struct pt_regs *ctx, const volatile s
 
 		key->operation = direction < 0 ? DIRECTION_UNCHANGED : direction ? DIRECTION_ENCRYPT : DIRECTION_DECRYPT;
 	}
+	return cipher;
 }
 
-static __always_inline int turned_from_tail_call(__u64 slot, __u64 return_address, __u32 row)
+static __always_inline int turned_from_tail_call(const volatile struct function *function, __u32 row, __u64 slot, __u64 return_address)
 {
-	const volatile struct function *function = &settings.functions[row];
 	__u32 thread = (__u32)bpf_get_current_pid_tgid();
 	struct last_call *last = bpf_map_lookup_elem(&last_calls, &thread);
 	struct last_call now = { .slot = slot, .return_address = return_address, .row = row };
@@ -185,7 +185,7 @@ static __always_inline int turned_from_tail_call(__u64 slot, __u64 return_addres
 
 	if (last) {
 		if (last->slot == slot && last->return_address == return_address && last->row < 128)
-			turned = function->wrappers[last->row >> 6 & 1] >> (last->row & 63) & 1;
+			turned = (last->row < 64 ? function->wrappers[0] : function->wrappers[1]) >> (last->row & 63) & 1;
 		*last = now;
 	} else {
 		bpf_map_update_elem(&last_calls, &thread, &now, BPF_ANY);
@@ -193,29 +193,38 @@ static __always_inline int turned_from_tail_call(__u64 slot, __u64 return_addres
 	return turned;
 }
 
-static __always_inline void tally(struct operation_key *key, struct task_struct *task)
+static __always_inline void add(struct operation *seen, __u64 now)
 {
-	struct counter *seen = bpf_map_lookup_elem(&operations, key);
+	__sync_fetch_and_add(&seen->counter.count, 1);
+	seen->counter.last = now;
+}
+
+static __always_inline void tally(struct operation_key *key, __u64 cipher)
+{
+	struct operation *seen = bpf_map_lookup_elem(&operations, key);
 	struct operation_event event = {};
-	struct counter one;
+	struct operation first = {};
+	__u64 now = bpf_ktime_get_boot_ns();
 
 	if (seen) {
-		__sync_fetch_and_add(&seen->count, 1);
-		seen->last = bpf_ktime_get_boot_ns();
+		add(seen, now);
 		return;
 	}
-	one.count = 1;
-	one.first = one.last = bpf_ktime_get_boot_ns();
-	if (bpf_map_update_elem(&operations, key, &one, BPF_NOEXIST)) {
+	first.counter.count = 1;
+	first.counter.first = first.counter.last = now;
+	if (cipher)
+		first.key_bits = number_at(cipher + 8) * 8;	/* key_len, in bytes */
+	if (bpf_map_update_elem(&operations, key, &first, BPF_NOEXIST)) {
 		seen = bpf_map_lookup_elem(&operations, key);
 		if (seen)
-			__sync_fetch_and_add(&seen->count, 1);	/* another CPU was first */
+			add(seen, now);	/* another CPU was first */
 		else
 			count(COUNT_MAP_FULL);
 		return;
 	}
-	fill_subject(&event.subject, task);
+	fill_subject(&event.subject, (struct task_struct *)bpf_get_current_task());
 	event.key = *key;
+	event.key_bits = first.key_bits;
 	fill_header(&event.header, EVENT_OPERATION, sizeof(event));
 	if (bpf_ringbuf_output(&events, &event, sizeof(event), wake_flags(&events)))
 		count(COUNT_RING_FULL);
@@ -226,7 +235,6 @@ static __attribute__((noinline)) int called(struct pt_regs *ctx, __u32 index)
 {
 	const volatile struct function *function;
 	struct operation_key key = {};
-	struct task_struct *task;
 	__u64 slot, return_address, *hits;
 	__s64 distance;
 
@@ -236,23 +244,20 @@ static __attribute__((noinline)) int called(struct pt_regs *ctx, __u32 index)
 	hits = bpf_map_lookup_elem(&function_hits, &index);
 	if (hits)
 		*hits += 1;
-	count(COUNT_HITS);
 	if (bpf_get_current_pid_tgid() >> 32 == settings.tracer_pid)
 		return 0;
 	slot = STACK(ctx) + function->stack;
 	return_address = RETURN_ADDRESS(ctx, slot);
 	distance = return_address - ADDRESS(ctx);
 	key.internal = distance >= function->text_low && distance < function->text_high;
-	if (!key.internal && turned_from_tail_call(slot, return_address, index)) {
+	if (!key.internal && turned_from_tail_call(function, index, slot, return_address)) {
 		count(COUNT_NESTED);
 		return 0;
 	}
-	task = (struct task_struct *)bpf_get_current_task();
-	fill_image(&key.image, task);
+	fill_current_image(&key.image);
 	key.library = settings.library;
 	key.function = function->id;
-	find_algorithm(ctx, function, &key);
-	tally(&key, task);
+	tally(&key, find_algorithm(ctx, function, &key));
 	return 0;
 }
 

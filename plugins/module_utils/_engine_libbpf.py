@@ -148,6 +148,7 @@ class LibbpfEngine:
 
     def read(self):
         """Everything since the last call, ordered by time, but what is later than the beginning of this call: that is kept."""
+        self.openssl.keep_budget()
         until = _kernel.clock_boottime_ns()
         events = self._late + [_events.decode(record) for record in self._reader.read()]
         events += self.libraries.read()

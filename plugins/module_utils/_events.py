@@ -35,11 +35,14 @@ OPEN_KEY = struct.Struct("<IIQQIIiI")
 _OPEN = struct.Struct("<QIHHHHI")
 OPERATION_KEY = struct.Struct("<IIQHHBBHII24s")
 COUNTER = struct.Struct("<QQQ")
+OPERATION_VALUE = struct.Struct("<QQQI4x")
 INODE_KEY = struct.Struct("<QII")
 SETTINGS = struct.Struct("<QII")
 FUNCTION = struct.Struct("<qqHBBBBBBH6xQQ")
 # FUNCTION_ROWS of bpf/openssl_api.bpf.c
 FUNCTION_ROWS = 96
+
+_KEY_BITS = struct.Struct("<I4x")
 
 _SUBJECT_AT = _HEADER.size
 _BODY_AT = _SUBJECT_AT + _SUBJECT.size
@@ -54,7 +57,8 @@ SIZES = {
     "open_key": OPEN_KEY.size,
     "open_event": _BODY_AT + OPEN_KEY.size + _OPEN.size,
     "operation_key": OPERATION_KEY.size,
-    "operation_event": _BODY_AT + OPERATION_KEY.size,
+    "operation_event": _BODY_AT + OPERATION_KEY.size + _KEY_BITS.size,
+    "operation": OPERATION_VALUE.size,
     "counter": COUNTER.size,
     "inode_key": INODE_KEY.size,
     "settings": SETTINGS.size,
@@ -99,6 +103,13 @@ class ProcessFork(NamedTuple):
     time: int
     subject: Subject
     parent: Image
+
+
+class ProcessFound(NamedTuple):
+    """A process that polling saw for the first time."""
+
+    time: int
+    pid: int
 
 
 class ProcessExit(NamedTuple):
@@ -152,11 +163,12 @@ class OperationKey(NamedTuple):
 
 
 class OperationSeen(NamedTuple):
-    """First sight of an operation."""
+    """First sight of an operation. key_bits is 0 where it is not known."""
 
     time: int
     subject: Subject
     key: OperationKey
+    key_bits: int
 
 
 class LibraryMapped(NamedTuple):
@@ -234,7 +246,9 @@ def decode_operation_key(raw):
 
 
 def _decode_operation(time, record):
-    return OperationSeen(time, _subject(record), decode_operation_key(record[_BODY_AT:]))
+    key = decode_operation_key(record[_BODY_AT:])
+    key_bits, = _KEY_BITS.unpack_from(record, _BODY_AT + OPERATION_KEY.size)
+    return OperationSeen(time, _subject(record), key, key.key_bits or key_bits)
 
 
 _DECODERS = {EXEC: _decode_exec, FORK: _decode_fork, EXIT: _decode_exit, FILE_OPEN: _decode_open, OPERATION: _decode_operation}

@@ -57,6 +57,10 @@ class Ledger:
                 continue
             yield from self._scan_maps(record)
 
+    def enter(self, pid):
+        """Enter a process that polling found."""
+        self._enter_from_proc(pid)
+
     def _enter_from_proc(self, pid):
         stat = _proc.read_stat(pid)
         if stat is None or _proc.is_kernel_thread(stat):
@@ -294,15 +298,15 @@ class Ledger:
     def on_operation(self, event, library):
         """OperationSeen; library: path (bytes) of the probed file. Its count comes with count_operations()."""
         record = self.find(event.subject)
-        operation = self._operation(record, event.key, library, event.time)
+        operation = self._operation(record, event.key, event.key_bits, library, event.time)
         if operation is not None:
             self._observer("operation", event.time, record, operation)
 
-    def _operation(self, record, key, library, time):
+    def _operation(self, record, key, key_bits, library, time):
         function = FUNCTIONS[key.function]
         algorithm = _algorithm(function, key)
         name = _OPERATION_OF_DIRECTION.get(key.direction, function.operation)
-        identity = (library, function.name, algorithm, name, key.key_bits, bool(key.internal))
+        identity = (library, function.name, algorithm, name, key_bits, bool(key.internal))
         held = record.operations.get(identity)
         if held is None:
             if not self._admit(record):
@@ -310,7 +314,7 @@ class Ledger:
             if len(record.operations) >= self._bounds["operations"]:
                 record.left_out.setdefault("operations", set()).add(identity)
                 return None
-            held = record.operations[identity] = OperationRecord(library, function.name, algorithm, name, key.key_bits or None,
+            held = record.operations[identity] = OperationRecord(library, function.name, algorithm, name, key_bits or None,
                                                                  bool(key.internal), 0, time, time)
         return held
 
@@ -327,12 +331,10 @@ class Ledger:
 
     def count_operations(self, counts, path_of):
         """Take over the kernel side's counts of operations. path_of: library number -> path (bytes)."""
-        for key, count, first, last in counts:
+        for key, key_bits, count, first, last in counts:
             image = _events.Image(key.pid, key.exec_id, key.start)
-            record = self._images.get((key.pid, key.start // TICK_NS, key.exec_id))
-            if record is None:
-                record = self.find(_events.Subject(image, None, None, 0, None, b""))
-            held = self._operation(record, key, path_of(key.library), first)
+            record = self.find(_events.Subject(image, None, None, 0, None, b""))
+            held = self._operation(record, key, key_bits, path_of(key.library), first)
             if held is not None:
                 held.count += count
                 held.first_seen = min(held.first_seen, first)

@@ -14,6 +14,7 @@ from . import _events, _kernel
 from ._libbpf import BpfObject, LoadError, sum_of_cpus
 
 ATTACHED, PARTIAL, FAILED, UNSUPPORTED, DISABLED = "attached", "partial", "failed", "unsupported", "disabled"
+OVER_BUDGET = "detached_over_budget"
 
 
 class Probe:
@@ -66,7 +67,7 @@ class Probe:
 
     def coverage(self):
         """The probe's entry of coverage.probes."""
-        entry = {"name": self.name, "status": self.status, "hook": self.hook if self.status in (ATTACHED, PARTIAL) else None,
+        entry = {"name": self.name, "status": self.status, "hook": self.hook if self.status in (ATTACHED, PARTIAL, OVER_BUDGET) else None,
                  "reason": self.reason, "errno": self.errno, "verifier_log": self.verifier_log, "hits": self.hits()}
         targets = self.targets()
         if targets is not None:

@@ -7,18 +7,30 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 
 from __future__ import annotations
 
+import errno
 import os
+import time
 
 from . import _events, _kernel, _libraries
+from ._budget import Budget
 from ._elf import ElfError, ElfFile
 from ._libbpf import BpfObject, LoadError, sum_of_cpus
 from ._openssl_functions import FUNCTIONS, NAMES, PKEY_CTX, PKEY_CTX_1_1, PKEY_CTX_3, wrapper_bits
-from ._probe import ATTACHED, FAILED, PARTIAL, Probe, possible_cpus
-from ._uprobe import MultiAttachment, PerfAttachment
+from ._probe import ATTACHED, FAILED, OVER_BUDGET, PARTIAL, Probe, possible_cpus
+from ._uprobe import MultiAttachment, PerfAttachment, close_all
 from ._x86_prologue import ENTRY, cheap_place
 
 # Distinct files that are probed; each costs an object of its own in the kernel.
 _MOST_TARGETS = 16
+
+# What a TLS handshake or a random number calls many times: each of these can be let go without the others.
+_ALONE = {NAMES.index(name) for name in (
+    "EVP_CipherInit_ex", "EVP_CipherInit_ex2", "EVP_EncryptInit_ex", "EVP_DecryptInit_ex", "EVP_DigestInit_ex", "EVP_DigestInit_ex2",
+    "HMAC_Init_ex", "EVP_MAC_init", "EVP_KDF_derive", "EVP_DigestSignInit", "EVP_DigestSignInit_ex", "EVP_DigestVerifyInit",
+    "EVP_DigestVerifyInit_ex", "EVP_PKEY_derive_init", "EVP_PKEY_derive_init_ex", "EVP_PKEY_keygen", "EVP_PKEY_generate")}
+
+# Seconds between two looks at the number of hits.
+_BUDGET_INTERVAL = 0.5
 
 # The machine of a uprobe is the kernel's: e_machine, ELF gABI.
 _X86_64 = 62
@@ -49,7 +61,7 @@ class Target:
         return {"path": self.path, "build_id": self.build_id, "functions": self.functions, "status": self.status, "reason": self.reason}
 
     def close(self):
-        """Detach and free."""
+        """Detach and free. The descriptors of the attachment are closed by whoever took them, or here."""
         if self.attachment:
             self.attachment.close()
             self.attachment = None
@@ -91,6 +103,9 @@ class OpensslApiProbe(Probe):
         self._last = dict.fromkeys(_events.COUNTERS, 0)
         self._left_out = 0
         self._wanted = False
+        self._budget = Budget()
+        self._began = self._looked = time.monotonic()
+        self._let_go = set()
 
     def _open(self):
         """Nothing attaches before a file is known; add() does."""
@@ -139,10 +154,37 @@ class OpensslApiProbe(Probe):
         states = [target.status for target in self._files.values()]
         if ATTACHED not in states:
             self.status, self.reason = FAILED, "no file could be probed: see targets"
+        elif self._let_go:
+            self.status = OVER_BUDGET
+            self.reason = "called so often that they were let go, so their counts are lower bounds: %s" % ", ".join(
+                FUNCTIONS[row].name for row in sorted(self._let_go))
         elif FAILED in states or self._left_out:
             self.status, self.reason = PARTIAL, "%d files could not be probed: see targets" % (states.count(FAILED) + self._left_out)
         else:
             self.status, self.reason = ATTACHED, None
+
+    def keep_budget(self):
+        """Let the busiest functions go when the window's hits are spent. Cheap enough to be called at every tick."""
+        now = time.monotonic()
+        if not self._maps or now - self._looked < _BUDGET_INTERVAL:
+            return
+        self._looked = now
+        going = self._budget.overspent(now - self._began, self.function_hits())
+        fds = []
+        for row in going:
+            for target in self._files.values():
+                if target.attachment:
+                    rows, links = target.attachment.fds_of(row)
+                    self._let_go.update(rows)
+                    fds += links
+        close_all(fds)
+        if fds:
+            self._judge()
+
+    def function_hits(self):
+        """Calls of each function so far: dict of row -> int."""
+        hits = _kernel.Map(self._maps["function_hits"], 4, 8 * possible_cpus())
+        return {row: sum_of_cpus(hits.get(row.to_bytes(4, "little"))) for row in range(len(FUNCTIONS))}
 
     def _attach(self, target, fd):
         with ElfFile.open(os.dup(fd)) as elf:
@@ -157,8 +199,10 @@ class OpensslApiProbe(Probe):
         if not self._use_rows:
             try:
                 self._attach_multi(target, name, rows, places)
-            except (OSError, LoadError):
+            except (OSError, LoadError) as error:
                 # before 6.6 the kernel knows neither the link nor, before 5.15, the cookie
+                if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
+                    raise
                 target.close()
                 self._use_rows = True
         if self._use_rows:
@@ -204,14 +248,14 @@ class OpensslApiProbe(Probe):
         self._load(target, "openssl_api", ("any_function",), rows)
         target.object.expect_attach_type("any_function", _kernel.TRACE_UPROBE_MULTI)
         target.object.load(("any_function",))
-        target.attachment = MultiAttachment(target.object.program_fd("any_function"), name, places)
+        target.attachment = MultiAttachment(target.object.program_fd("any_function"), name, places, _ALONE)
         self._share_maps(target)
 
     def _attach_rows(self, target, name, rows, places):
         programs = {row: "row_%d" % row for row in places}
         self._load(target, "openssl_api_rows", programs.values(), rows)
         target.object.want_programs(programs.values())
-        target.object.load((min(programs.values()),))
+        target.object.load(programs.values())
         target.attachment = PerfAttachment({row: target.object.program_fd(program) for row, program in programs.items()}, name, places)
         self._share_maps(target)
 
@@ -224,15 +268,17 @@ class OpensslApiProbe(Probe):
         return (device, inode) in self._files
 
     def counts(self):
-        """The kernel side's counts: list of ``(OperationKey, count, first, last)``; times in ns since boot."""
+        """The kernel side's counts: list of ``(OperationKey, key bits, count, first, last)``; times in ns since boot."""
         if not self._maps:
             return []
-        operations = _kernel.Map(self._maps["operations"], _events.OPERATION_KEY.size, _events.COUNTER.size)
+        operations = _kernel.Map(self._maps["operations"], _events.OPERATION_KEY.size, _events.OPERATION_VALUE.size)
         counts = []
         for raw in operations.keys():
             value = operations.get(raw)
             if value is not None:
-                counts.append((_events.decode_operation_key(raw),) + _events.COUNTER.unpack(value))
+                key = _events.decode_operation_key(raw)
+                count, first, last, key_bits = _events.OPERATION_VALUE.unpack(value)
+                counts.append((key, key.key_bits or key_bits, count, first, last))
         return counts
 
     def counters(self):
@@ -241,6 +287,7 @@ class OpensslApiProbe(Probe):
             counters = _kernel.Map(self._maps["counters"], 4, 8 * possible_cpus())
             for number, name in enumerate(_events.COUNTERS):
                 self._last[name] = sum_of_cpus(counters.get(number.to_bytes(4, "little")))
+            self._last["hits"] = sum(self.function_hits().values())
         return self._last
 
     def hits(self):
@@ -254,6 +301,7 @@ class OpensslApiProbe(Probe):
 
     def close(self):
         self.counters()
+        close_all([fd for target in self._files.values() if target.attachment for fd in target.attachment.fds()])
         for target in self._files.values():
             target.close()
         for fd in self._maps.values():

@@ -8,10 +8,10 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 from __future__ import annotations
 
 import ctypes
-import errno
 import fcntl
 import os
 import struct
+import threading
 
 from . import _kernel
 
@@ -24,46 +24,75 @@ _ATTRIBUTE_SIZE = 112
 _ENOTSUPP = 524  # include/linux/errno.h: not for user space, but uprobes return it
 
 
+def close_all(fds):
+    """Close descriptors at the same time: each waits for the kernel to be sure that nobody is in the probe any more."""
+    threads = [threading.Thread(target=os.close, args=(fd,)) for fd in fds]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 class MultiAttachment:
-    """One link for all functions of a file (6.6+)."""
+    """uprobe_multi links (6.6+): one for each function that may have to go alone, one for the others."""
 
     hook = "uprobe_multi"
 
-    def __init__(self, program_fd, path, places):
+    def __init__(self, program_fd, path, places, alone):
         """Attach.
 
-        :arg places: dict of row (int, the cookie) -> file offset.
+        :arg places: dict of row (int, the cookie) -> file offset. :arg alone: set of rows.
         :raises OSError: as bpf(2). Functions that the kernel can't probe are in ``refused`` instead: rows -> reason.
         """
         self.refused = {}
-        self._links = []
-        self._attach(program_fd, path, sorted(places.items()))
+        self._links = []  # (rows, descriptor)
+        try:
+            self._attach(program_fd, path, sorted((row, place) for row, place in places.items() if row not in alone))
+            for row in sorted(alone & places.keys()):
+                self._attach(program_fd, path, [(row, places[row])])
+        except OSError:
+            self.close()
+            raise
         if not self._links:
             raise OSError(_ENOTSUPP, "the kernel can probe none of the functions")
 
     def _attach(self, program_fd, path, places):
         # One instruction that can't be probed fails the whole link: halve until it stands alone.
+        if not places:
+            return
+        rows, offsets = [row for row, _offset in places], [offset for _row, offset in places]
         try:
-            self._links.append(_kernel.link_uprobe_multi(program_fd, path, [offset for _row, offset in places], [row for row, _offset in places]))
+            self._links.append((rows, _kernel.link_uprobe_multi(program_fd, path, offsets, rows)))
         except OSError as error:
-            if error.errno not in (_ENOTSUPP, errno.EINVAL) or error.errno == errno.EINVAL and not self._links and len(places) > 1:
+            if error.errno != _ENOTSUPP:
                 raise
             if len(places) == 1:
-                self.refused[places[0][0]] = "the kernel can't probe its first instruction (errno %d)" % error.errno
+                self.refused[rows[0]] = "the kernel can't probe its first instructions (errno %d)" % error.errno
                 return
             middle = len(places) // 2
             self._attach(program_fd, path, places[:middle])
             self._attach(program_fd, path, places[middle:])
 
+    def fds_of(self, row):
+        """Give up the link a row hangs on: ``(rows that go with it, [descriptor])``; closing it detaches them."""
+        for position, (rows, link) in enumerate(self._links):
+            if row in rows:
+                del self._links[position]
+                return rows, [link]
+        return [], []
+
+    def fds(self):
+        """Give up all descriptors; closing them detaches."""
+        links, self._links = self._links, []
+        return [link for _rows, link in links]
+
     def close(self):
         """Detach."""
-        for link in self._links:
-            os.close(link)
-        self._links = []
+        close_all(self.fds())
 
 
 class PerfAttachment:
-    """One perf event for each function: kernels before 6.6. Detaching costs a grace period each."""
+    """One perf event for each function: kernels before 6.6. Detaching costs a grace period each, one after the other."""
 
     hook = "uprobe (perf)"
 
@@ -75,23 +104,31 @@ class PerfAttachment:
         :raises OSError: none could be attached. Functions that the kernel can't probe are in ``refused``: rows -> reason.
         """
         self.refused = {}
-        self._fds = []
+        self._events = {}  # row -> descriptor
         with open(_PMU_TYPE, "r") as stream:
             kind = int(stream.read())
+        last = None
         for row, offset in sorted(places.items()):
             try:
-                self._fds.append(_open_uprobe(kind, path, offset, program_fds[row]))
+                self._events[row] = _open_uprobe(kind, path, offset, program_fds[row])
             except OSError as error:
                 self.refused[row] = "%s (errno %d)" % (error.strerror, error.errno)
                 last = error
-        if not self._fds:
+        if last is not None and not self._events:
             raise last
+
+    def fds_of(self, row):
+        """As MultiAttachment's."""
+        return ([row], [self._events.pop(row)]) if row in self._events else ([], [])
+
+    def fds(self):
+        """As MultiAttachment's."""
+        events, self._events = self._events, {}
+        return list(events.values())
 
     def close(self):
         """Detach."""
-        for fd in self._fds:
-            os.close(fd)
-        self._fds = []
+        close_all(self.fds())
 
 
 def _open_uprobe(kind, path, offset, program_fd):
