@@ -8,20 +8,17 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 from __future__ import annotations
 
 import collections
-import os
 
-from . import _events, _kernel, _libraries, _proc
+from . import _events, _kernel, _libraries, _operation_names, _proc
 from ._openssl_functions import FUNCTIONS
-from ._openssl_nids import algorithm_of
 from ._records import TICK_NS, FileRecord, OperationRecord, ProcessRecord
+from ._session import own_session
 
 _DELETED = b" (deleted)"
 # Images without any observation that are kept after their end, so that a late record still finds them.
 _MOST_ENDED = 2000
 # More observed processes than this are never held, whatever the request allows.
 _MOST_OBSERVED = 20000
-_OPERATION_OF_DIRECTION = {1: "encrypt", 2: "decrypt"}
-_NO_KEY_TYPE = 0xFFFFFFFF  # EVP_PKEY_KEYMGMT, -1: the key type has a name only
 
 
 class Ledger:
@@ -304,8 +301,7 @@ class Ledger:
 
     def _operation(self, record, key, key_bits, library, time):
         function = FUNCTIONS[key.function]
-        algorithm = _algorithm(function, key)
-        name = _OPERATION_OF_DIRECTION.get(key.direction, function.operation)
+        algorithm, name = _operation_names.algorithm(function, key), _operation_names.operation(function, key)
         identity = (library, function.name, algorithm, name, key_bits, bool(key.internal))
         held = record.operations.get(identity)
         if held is None:
@@ -370,37 +366,3 @@ def _is_of(record, image):
 def _is_later(record, other):
     """Whether a ProcessRecord began after another one of the same pid."""
     return (record.start, record.exec_id or 0) > (other.start, other.exec_id or 0)
-
-
-def _algorithm(function, key):
-    """The name of an operation's algorithm (str), or None where the object did not tell."""
-    digest = algorithm_of(key.digest_nid)
-    name = key.name.decode("utf-8", "backslashreplace") if key.name else None
-    if function.digest_shape:
-        base = function.algorithm or algorithm_of(key.nid if key.nid != _NO_KEY_TYPE else 0)
-        digest = digest or (name.upper() if name else None)
-        return "-".join(part for part in (base, digest) if part) or None
-    found = name or algorithm_of(key.nid if key.nid != _NO_KEY_TYPE else 0)
-    if function.algorithm is None:
-        return found
-    return function.algorithm % (found or "unknown") if "%s" in function.algorithm else function.algorithm
-
-
-def own_session():
-    """The pids of the connection this process came by, from its first process to this one; what they start belongs to it too.
-
-    Over ssh that is the connection's own sshd; on the controller itself, the ansible command. Started otherwise, this process alone.
-    """
-    chain = [(os.getpid(), b"")]
-    pid = os.getppid()
-    while pid > 1 and len(chain) < 64:
-        stat = _proc.read_stat(pid)
-        if stat is None or stat.ppid == 1:
-            break  # a child of init is a service (sshd's listener) or a lost session: not this connection's
-        chain.append((pid, stat.comm))
-        pid = stat.ppid
-    first = 0
-    for position, (_pid, comm) in enumerate(chain):
-        if comm.startswith((b"sshd", b"ansible")):
-            first = position
-    return {pid for pid, _comm in chain[:first + 1]}

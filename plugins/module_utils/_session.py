@@ -1,0 +1,32 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which processes are the audit itself: the connection this process came by.
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import os
+
+from . import _proc
+
+
+def own_session():
+    """The pids of the connection this process came by, from its first process to this one; what they start belongs to it too.
+
+    Over ssh that is the connection's own sshd; on the controller itself, the ansible command. Started otherwise, this process alone.
+    """
+    chain = [(os.getpid(), b"")]
+    pid = os.getppid()
+    while pid > 1 and len(chain) < 64:
+        stat = _proc.read_stat(pid)
+        if stat is None or stat.ppid == 1:
+            break  # a child of init is a service (sshd's listener) or a lost session: not this connection's
+        chain.append((pid, stat.comm))
+        pid = stat.ppid
+    first = 0
+    for position, (_pid, comm) in enumerate(chain):
+        if comm.startswith((b"sshd", b"ansible")):
+            first = position
+    return {pid for pid, _comm in chain[:first + 1]}
