@@ -144,13 +144,16 @@ class FileOpenProbe(BpfProbe):
         return [observed for observed in map(self._look_written, held) if observed]
 
     def _look_written(self, event):
-        if not event.path.startswith(b"/"):
-            return None
-        look = self.looker.look(event.path, event.subject.mount_namespace, event.subject.image.pid, event.key.inode)
-        if look.facts.kind is None:
+        truncated = not event.path.startswith(b"/")
+        if truncated:
+            facts, look = _file_kinds.classify_name(event.path), None
+        else:
+            look = self.looker.look(event.path, event.subject.mount_namespace, event.subject.image.pid, event.key.inode)
+            facts = look.facts
+        if facts.kind is None:
             self._forget(event.key)
             return None
-        return FileObserved(event.time, event.subject, event.key, event.path, False, look.facts, look, event.counted)
+        return FileObserved(event.time, event.subject, event.key, event.path, truncated, facts, look, event.counted)
 
     def _judge(self, key, verdict):
         self._classes.put(_events.INODE_KEY.pack(key.inode, key.device, 0), bytes((verdict,)))

@@ -24,7 +24,7 @@ _OPEN_FLAGS = [(getattr(os, name), name) for name in (
     "O_CREAT", "O_EXCL", "O_NOCTTY", "O_TRUNC", "O_APPEND", "O_NONBLOCK", "O_DSYNC", "O_DIRECT", "O_NOFOLLOW", "O_NOATIME", "O_CLOEXEC", "O_PATH")]
 _ACCESS = {os.O_RDONLY: "O_RDONLY", os.O_WRONLY: "O_WRONLY", os.O_RDWR: "O_RDWR"}
 _O_SYNC = 0o4010000
-_O_TMPFILE = 0o20200000
+_O_TMPFILE = os.O_TMPFILE
 
 
 def flag_names(flags):
@@ -39,10 +39,10 @@ def flag_names(flags):
 
 
 def error_name(number):
-    """An errno (int) by its name, for instance ``EACCES``; None for None."""
+    """An errno (int) by its name, for instance ``EACCES``, or ``errno_512`` where only the kernel knows it; None for None."""
     if number is None:
         return None
-    return errno.errorcode.get(number, str(number))
+    return errno.errorcode.get(number, "errno_%d" % number)
 
 
 def _group_name(gid):
@@ -82,7 +82,7 @@ class Writer:
         """Who a ProcessRecord is: the entry without what it used and what file it ran from."""
         entry = {"pid": record.pid, "ppid": record.parent_pid}
         put_text(entry, "name", record.comm or None)
-        self.put_path(entry, "exe", record.exe)
+        self.put_path(entry, "exe", record.exe, record.exe is not None and not record.exe.startswith(b"/"))
         unit, container = placement(record.cgroups)
         status = record.exit_status
         entry.update({
