@@ -85,8 +85,8 @@ class ProcfsEngine:
         self.probes = [self.process, self.files, self.libraries, self.openssl]
         for probe in self.probes:
             probe.open(wanted.get(probe.name, True))
-        self._known = {}  # pid -> (start ticks, executable)
         self._seen = set()
+        self._known = {pid: identity for pid, _stat, identity in self._processes()}  # pid -> (start ticks, executable)
 
     @staticmethod
     def wait(seconds):
@@ -102,10 +102,9 @@ class ProcfsEngine:
     def add_executable(_path, _opener):
         """Nothing to attach."""
 
-    def read(self):
-        """One look: list of events."""
-        now = _kernel.clock_boottime_ns()
-        events, alive = [], {}
+    @staticmethod
+    def _processes():
+        """``(pid, Stat, identity)`` of every process but this one."""
         for pid in _proc.list_pids():
             stat = _proc.read_stat(pid)
             if stat is None or _proc.is_kernel_thread(stat) or pid == os.getpid():
@@ -114,8 +113,15 @@ class ProcfsEngine:
                 exe = _proc.read_exe(pid)
             except PermissionError:
                 exe = None
-            alive[pid] = (stat.start_ticks, exe.path if exe else None)
-            events += self._look_at(pid, stat, alive[pid], now)
+            yield pid, stat, (stat.start_ticks, exe.path if exe else None)
+
+    def read(self):
+        """One look: list of events."""
+        now = _kernel.clock_boottime_ns()
+        events, alive = [], {}
+        for pid, stat, identity in self._processes():
+            alive[pid] = identity
+            events += self._look_at(pid, stat, identity, now)
         if self.process.status == ATTACHED:
             for pid, (ticks, _exe) in self._known.items():
                 if pid not in alive or alive[pid][0] != ticks:
@@ -131,6 +137,9 @@ class ProcfsEngine:
     def _look_at(self, pid, stat, identity, now):
         subject = self._subject(pid, stat.start_ticks, stat)
         before = self._known.get(pid)
+        if (before is None or before[0] != identity[0]) and self.process.status == ATTACHED:
+            self.process.found += 1
+            yield _events.ProcessFound(now, pid)
         if before is not None and before[0] == identity[0] and before[1] != identity[1] and identity[1] and self.process.status == ATTACHED:
             self.process.found += 1
             arguments, truncated = _proc.read_cmdline(pid) or ([], False)

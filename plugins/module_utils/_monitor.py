@@ -94,6 +94,7 @@ def monitor(request, filters, sink):
         stop_on_signals(window)
         window.run()
         window.finish()
+        window.require_match()
         coverage = window.coverage(stream.writer, len(window.ledger.records()), 0)
     finally:
         window.engine.close()

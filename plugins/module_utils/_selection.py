@@ -25,6 +25,7 @@ class Selection:
         self.containers = list(containers)
         self.follow_children = follow_children
         self._matched = set()
+        self._starts = {}
 
     @property
     def whole_host(self):
@@ -41,7 +42,8 @@ class Selection:
         if self.whole_host:
             return True
         hit = False
-        if record.pid in self.pids:
+        # a pid is the process that had it when the window opened, not one that gets it later
+        if record.pid in self.pids and self._starts.setdefault(record.pid, record.ticks) == record.ticks:
             self._matched.add(("pid", record.pid))
             hit = True
         texts = {to_text(record.comm)[0], to_text((record.exe or b"").rpartition(b"/")[2])[0]}

@@ -146,13 +146,14 @@ class Window:
             record = self.ledger.on_exec(event)
             self.engine.files.looker.remember(record.mount_namespace, record.pid)
             self._probe_executable(record)
+        elif isinstance(event, _events.ProcessFound):
+            self.ledger.enter(event.pid)
         elif isinstance(event, _events.ProcessFork):
             self.ledger.on_fork(event)
         elif isinstance(event, _events.ProcessExit):
-            record = self.ledger.on_exit(event)
+            self.ledger.on_exit(event)
             for observed in self.engine.files.observe_written(event.subject.image):
                 self.ledger.on_file(observed)
-            del record
 
     def _take_library(self, event):
         record = self.ledger.on_library(event)
@@ -199,6 +200,9 @@ class Window:
         reasons = _coverage.reasons(self.engine, self.engine.probes, lost, self.ledger, self.late_libraries, writer.put_path)
         if left_out:
             reasons.append("%d processes are left out: max_processes is %d" % (left_out, self.request.max_processes))
+        if self._stopped == "max_events":
+            reasons.append("the stream ended at max_events, %d: what came later is not in it" % self.request.max_events)
+        reasons += ["no process matched %s" % target for target in self.selection.missing()]
         reasons += ["package database: %s" % problem for problem in self.library_facts.problems()]
         usage = resource.getrusage(resource.RUSAGE_SELF)
         return {
@@ -210,12 +214,16 @@ class Window:
                        "attach_seconds": round(self.attach_seconds, 4), "detach_seconds": round(self.detach_seconds, 4)},
         }
 
+    def require_match(self):
+        """:raises AuditError: none of the targets was ever there."""
+        if not self.selection.whole_host and not any(record.selected for record in self.ledger.records()):
+            raise AuditError("nothing on this host matched %s in the window" % ", ".join(self.selection.missing()))
+
     def document(self, kind):
         """The profile. kind: profile or snapshot. :raises AuditError: no target was ever there."""
         selection = self.selection
         records = [record for record in self.ledger.records() if record.selected and (record.has_crypto() or not selection.whole_host)]
-        if not records and not selection.whole_host:
-            raise AuditError("nothing on this host matched %s in the window" % ", ".join(selection.missing()))
+        self.require_match()
         records.sort(key=lambda record: (not record.has_crypto(), record.start, record.pid, record.exec_id or 0))
         left_out = max(0, len(records) - self.request.max_processes)
         records = records[:self.request.max_processes]
@@ -223,7 +231,6 @@ class Window:
         entries = [writer.process(record, self._executable_facts(record)) for record in records]
         entries.sort(key=lambda entry: (entry["started_at"] or "", entry["pid"], entry["exec_number"] or 0))
         coverage = self.coverage(writer, len(entries), left_out)
-        coverage["reasons"] += ["no process matched %s" % target for target in selection.missing()]
         self.library_facts.close()
         return {
             "schema_version": SCHEMA_VERSION, "collection_version": COLLECTION_VERSION, "document": kind, "host": _proc.host_identity(),

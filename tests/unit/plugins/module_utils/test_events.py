@@ -34,7 +34,8 @@ FORMATS = {
     "open_event": _events._HEADER.format + _events._SUBJECT.format[1:] + _events.OPEN_KEY.format[1:] + _events._OPEN.format[1:],
     "inode_key": _events.INODE_KEY.format,
     "operation_key": _events.OPERATION_KEY.format,
-    "operation_event": _events._HEADER.format + _events._SUBJECT.format[1:] + _events.OPERATION_KEY.format[1:],
+    "operation": _events.OPERATION_VALUE.format,
+    "operation_event": _events._HEADER.format + _events._SUBJECT.format[1:] + _events.OPERATION_KEY.format[1:] + _events._KEY_BITS.format[1:],
     "function": _events.FUNCTION.format,
     "settings": _events.SETTINGS.format,
 }
@@ -47,12 +48,16 @@ def tool(name, package):
 
 
 def declared():
-    """struct -> its members as ``(type, name)``, in order; arrays of numbers keep their brackets off."""
+    """struct -> its members as ``(type, name)``, in order, each number of an array by itself."""
     structs = {}
     text = re.sub(r"/\*.*?\*/", "", HEADER, flags=re.DOTALL)
     for name, body in re.findall(r"^struct (\w+) \{(.*?)^\};", text, flags=re.DOTALL | re.MULTILINE):
-        structs[name] = re.findall(r"(struct \w+|\w+) (\w+)(?:\[\w+\])?;", body)
-        assert len(structs[name]) == body.count(";")
+        members = re.findall(r"(struct \w+|\w+) (\w+)(?:\[(\w+)\])?;", body)
+        assert len(members) == body.count(";")
+        structs[name] = []
+        for kind, member, count in members:
+            apart = count and kind != "char" and member not in ("pad", "functions")
+            structs[name] += [(kind, "%s[%d]" % (member, number)) for number in range(int(count))] if apart else [(kind, member)]
     return structs
 
 
@@ -234,9 +239,12 @@ def test_failed_open(base, name, complete, path):
 
 def test_operation():
     key = struct.pack("<IIQHHBBHII24s", *IMAGE, 2, 17, 1, 0, 256, 0, 0, b"AES-256-GCM")
-    event = _events.decode(record(5, key))
+    event = _events.decode(record(5, key + struct.pack("<II", 128, 0)))
     assert event.key == _events.OperationKey(*IMAGE, 2, 17, 1, 0, 256, 0, 0, b"AES-256-GCM")
     assert _events.decode_operation_key(key) == event.key
+    assert event.key_bits == 256, "what an argument gives is before what the object tells"
+    key = struct.pack("<IIQHHBBHII24s", *IMAGE, 2, 17, 1, 0, 0, 0, 0, b"")
+    assert _events.decode(record(5, key + struct.pack("<II", 128, 0))).key_bits == 128
 
 
 @pytest.mark.parametrize("broken", [
