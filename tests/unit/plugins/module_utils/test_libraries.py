@@ -155,7 +155,8 @@ def test_versions_are_the_packages():
             continue
         package = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", answer.stdout.rsplit(": ", 1)[0]], stdout=subprocess.PIPE, check=True,
                                  universal_newlines=True).stdout
-        assert version in package, path
+        # Heimdal's library says 7.8.0 where Debian packages a snapshot after 7.8
+        assert version in package or version[:-2] + ".git" in package, path
         compared += 1
     if not compared:
         pytest.skip("no such library here")
