@@ -14,7 +14,7 @@ import signal
 import time
 from typing import Dict, List
 
-from . import _coverage, _events, _kernel, _proc
+from . import _coverage, _events, _kernel, _libraries, _proc
 from ._engine import choose_engine
 from ._errors import AuditError
 from ._ledger import Ledger
@@ -85,7 +85,7 @@ class Window:
             self._probe_library(mapping.path, opener, (mapping.dev_major, mapping.dev_minor, mapping.inode))
         for record in self.ledger.records():
             if record.exe:
-                self._probe_executable(record)
+                self._probe_executable(record, present=True)
 
     def _probe_library(self, path, opener, identity):
         if identity in self._known_libraries:
@@ -93,19 +93,42 @@ class Window:
         self._known_libraries.add(identity)
         return self.engine.add_library(path, opener)
 
-    def _probe_executable(self, record):
-        """Programs that carry OpenSSL themselves are libraries too."""
-        opener = b"/proc/%d/exe" % record.pid
-        try:
-            found = os.stat(opener)
-        except OSError:
+    def _probe_executable(self, record, present=False):
+        """Programs that carry OpenSSL themselves are libraries too. present: it ran before the window."""
+        opener, found = self._reach(b"/proc/%d/exe" % record.pid, record, record.exe, record.exe_inode)
+        if found is None:
             return
         identity = (found.st_dev, found.st_ino)
+        probed_before = self.engine.openssl.is_target(*identity)
         if identity not in self._known_executables:
             self._known_executables.add(identity)
             self.engine.add_executable(record.exe, opener)
         if self.engine.openssl.is_target(*identity):
+            if not probed_before and not present:
+                self._came_late(record.exe)
             self.ledger.add_library(record, record.exe, None, record.exec_time, "executable", record.source, bool(record.exe_deleted))
+
+    def _reach(self, opener, record, path, inode):
+        """A way to the very file a process has, though the process may be gone.
+
+        :arg opener: bytes, the way through its /proc folder. :arg inode: int or None, of the file that may stand at ``path`` still.
+        :returns: ``(opener, os.stat_result)``, or ``(None, None)``.
+        """
+        try:
+            return opener, os.stat(opener)
+        except OSError:
+            root = self.engine.files.looker.root(record.mount_namespace, record.pid)
+        if root is None or inode is None:
+            return None, None
+        try:
+            found = os.stat(root + path)
+        except OSError:
+            return None, None
+        return (root + path, found) if found.st_ino == inode else (None, None)
+
+    def _came_late(self, path):
+        if path not in self.late_libraries:
+            self.late_libraries.append(path)
 
     def stop(self, why):
         """End the window at the next tick. why: a word of window.ended_because."""
@@ -160,16 +183,26 @@ class Window:
         identity = (event.path, event.build_id, event.device, event.inode)
         if record is None or identity in self._known_libraries:
             return
-        self._known_libraries.add(identity)
+        opener = self._way_to_library(record, event)
+        if opener is not None:
+            self._known_libraries.add(identity)
+        # where process and file are gone already, the next process that maps it brings it back
+        if self.engine.add_library(event.path, opener) if opener is not None else _libraries.is_openssl(event.path):
+            self._came_late(event.path)
+
+    def _way_to_library(self, record, event):
+        """A path (bytes) that opens the very file of a LibraryMapped, or None."""
+        opener = b""
         try:
             for mapping in _proc.read_maps(event.pid) or ():
                 if mapping.path == event.path:
                     opener = b"/proc/%d/map_files/%x-%x" % (event.pid, mapping.start, mapping.end)
-                    if self.engine.add_library(event.path, opener):
-                        self.late_libraries.append(event.path)
-                    return
+                    break
         except PermissionError:
-            return
+            pass
+        # inode is known of the file whose build id is the mapping's
+        inode = next((library.inode for library in record.libraries.values() if library.path == event.path and library.build_id == event.build_id), None)
+        return self._reach(opener, record, event.path, event.inode or inode)[0]
 
     def finish(self):
         """Take what is left, settle the counts, detach. Returns the coverage."""
