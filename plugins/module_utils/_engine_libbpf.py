@@ -72,7 +72,7 @@ class LibbpfEngine:
         try:
             self._ring = _kernel.create_ring(_RING)
         except OSError as error:
-            raise AuditError("the kernel refuses a BPF ring buffer (5.8 or later is needed): %s" % error.strerror)
+            raise AuditError("the kernel refuses a BPF ring buffer (5.8 or later is needed): %s" % error.strerror) from error
         shared = (self._libbpf, self._ring, _WAKE_AT)
         self.process = ProcessProbe(*shared)
         self.files = FileOpenProbe(*shared)
@@ -86,7 +86,7 @@ class LibbpfEngine:
             self._reader = RingReader(self._libbpf, self._ring)
         except LoadError as error:
             self.close()
-            raise AuditError(error.reason)
+            raise AuditError(error.reason) from error
         for probe in self.probes:
             probe.open(wanted.get(probe.name, True))
         began = time.monotonic()

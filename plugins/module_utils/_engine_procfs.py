@@ -194,4 +194,3 @@ class ProcfsEngine:
 
     def close(self):
         """Nothing is attached."""
-

@@ -130,13 +130,13 @@ class BpfObject:
         try:
             self._object = libbpf.pointer("bpf_object__open_mem", self._content, ctypes.c_size_t(len(self._content)), options)
         except OSError as error:
-            raise LoadError("%s could not open the object: %s" % (libbpf.version, error.strerror), error.errno)
+            raise LoadError("%s could not open the object: %s" % (libbpf.version, error.strerror), error.errno) from error
 
     def _find(self, kind, name):
         try:
             return self._libbpf.pointer("bpf_object__find_%s_by_name" % kind, ctypes.c_void_p(self._object), name.encode())
         except OSError as error:
-            raise LoadError("the object has no %s %s" % (kind, name), error.errno)
+            raise LoadError("the object has no %s %s" % (kind, name), error.errno) from error
 
     def set_constants(self, content):
         """Give the object its read-only data (bytes, the whole of struct settings), before load."""
@@ -203,7 +203,7 @@ class BpfObject:
         try:
             self._links.append(self._libbpf.pointer("bpf_program__attach", ctypes.c_void_p(self._find("program", name))))
         except OSError as error:
-            raise LoadError("attach: %s" % error.strerror, error.errno)
+            raise LoadError("attach: %s" % error.strerror, error.errno) from error
 
     def close(self):
         """Detach and free everything. May be called twice."""
@@ -227,7 +227,7 @@ class RingReader:
         try:
             self._ring = libbpf.pointer("ring_buffer__new", ctypes.c_int(fd), self._callback, None, None)
         except OSError as error:
-            raise LoadError("ring buffer: %s" % error.strerror, error.errno)
+            raise LoadError("ring buffer: %s" % error.strerror, error.errno) from error
 
     def _take(self, _context, data, size):
         self._records.append(ctypes.string_at(data, size))

@@ -75,7 +75,7 @@ class FileOpenProbe(BpfProbe):
         try:
             self._reader = RingReader(self._libbpf, self._unknown)
         except OSError as error:
-            raise LoadError("ring buffer: %s" % error.strerror, error.errno)
+            raise LoadError("ring buffer: %s" % error.strerror, error.errno) from error
 
     def filenos(self):
         return [self._reader.fileno()] if self._reader else []
