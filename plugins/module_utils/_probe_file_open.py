@@ -57,7 +57,8 @@ class FileOpenProbe(BpfProbe):
         self._classes = None
         self._opens = None
         self._waiting = collections.deque()
-        self._written = collections.OrderedDict()
+        self._written = collections.OrderedDict()  # image -> list of FileOpened
+        self._held = 0
         self._passed_over = 0
         self._gone = 0
         self._truncated = 0
@@ -133,14 +134,17 @@ class FileOpenProbe(BpfProbe):
     def _hold(self, event):
         """Keep a file opened for writing: its content comes later."""
         self._written.setdefault(event.subject.image, []).append(event)
-        if sum(map(len, self._written.values())) > _MOST_WRITTEN:
-            self._written.popitem(last=False)
-            self._passed_over += 1
+        self._held += 1
+        if self._held > _MOST_WRITTEN:
+            _image, dropped = self._written.popitem(last=False)
+            self._held -= len(dropped)
+            self._passed_over += len(dropped)
 
     def observe_written(self, image=None):
         """Look at the files an image (or, with None, any) opened for writing: list of FileObserved."""
         images = [image] if image is not None else list(self._written)
         held = [event for each in images for event in self._written.pop(each, ())]
+        self._held -= len(held)
         return [observed for observed in map(self._look_written, held) if observed]
 
     def _look_written(self, event):
@@ -156,10 +160,12 @@ class FileOpenProbe(BpfProbe):
         return FileObserved(event.time, event.subject, event.key, event.path, truncated, facts, look, event.counted)
 
     def _judge(self, key, verdict):
-        self._classes.put(_events.INODE_KEY.pack(key.inode, key.device, 0), bytes((verdict,)))
+        if self._classes:
+            self._classes.put(_events.INODE_KEY.pack(key.inode, key.device, 0), bytes((verdict,)))
 
     def _forget(self, key):
-        self._opens.discard(_events.OPEN_KEY.pack(*key))
+        if self._opens:
+            self._opens.discard(_events.OPEN_KEY.pack(*key))
 
     def counts(self):
         """The kernel side's counts: list of ``(OpenKey, count, first, last)``; times in ns since boot."""

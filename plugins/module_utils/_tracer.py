@@ -205,19 +205,21 @@ class Window:
         return self._reach(opener, record, event.path, event.inode or inode)[0]
 
     def finish(self):
-        """Take what is left, settle the counts, detach. Returns the coverage."""
+        """Detach, then look at what is left and settle the counts: nothing of ours is in the kernel while that takes its time."""
         self.ended = _kernel.clock_boottime_ns()
         began = time.monotonic()
         engine = self.engine
-        self._take(engine.read())
-        self._take(engine.read())  # what came during the first is later than it
-        for observed in engine.files.observe_unknown(everything=True) + engine.files.observe_written():
-            self.ledger.on_file(observed)
-        self.ledger.count_files(engine.files.counts())
-        self.ledger.count_operations(engine.openssl.counts(), lambda number: engine.openssl.library(number).path)
-        self._mark_replaced_libraries()
+        events = engine.read()
+        events += engine.read()  # what came during the first is later than it
+        opens, operations = engine.files.counts(), engine.openssl.counts()
         engine.close()
         self.detach_seconds = time.monotonic() - began
+        self._take(events)
+        for observed in engine.files.observe_unknown(everything=True) + engine.files.observe_written():
+            self.ledger.on_file(observed)
+        self.ledger.count_files(opens)
+        self.ledger.count_operations(operations, lambda number: engine.openssl.library(number).path)
+        self._mark_replaced_libraries()
 
     def _mark_replaced_libraries(self):
         """A library whose file has been replaced is what a patched host still runs."""
