@@ -16,6 +16,7 @@ import time
 from . import _elf, _events, _kernel, _libraries
 from ._errors import AuditError
 from ._libbpf import Libbpf, LoadError, RingReader
+from ._probe import DISABLED, FAILED
 from ._probe_file_open import FileOpenProbe
 from ._probe_library_load import LibraryLoadProbe
 from ._probe_openssl_api import OpensslApiProbe
@@ -92,9 +93,17 @@ class LibbpfEngine:
         began = time.monotonic()
         self._add_installed_openssl()
         self.openssl.open_seconds += time.monotonic() - began
+        self._require_probe()
         for fileno in [self._reader.fileno()] + self.files.filenos() + self.libraries.filenos():
             if fileno >= 0:
                 self._waiter.register(fileno, select.EPOLLIN)
+
+    def _require_probe(self):
+        wanted = [probe for probe in self.probes if probe.status != DISABLED]
+        if wanted and all(probe.status == FAILED for probe in wanted):
+            self.close()
+            said = ["%s: %s%s" % (probe.name, probe.reason, " (%s)" % probe.verifier_log[-1] if probe.verifier_log else "") for probe in wanted]
+            raise AuditError("no probe could be attached: %s" % "; ".join(said))
 
     def _add_installed_openssl(self):
         """Probe what a process of the window is likely to load, before it does."""

@@ -1,0 +1,166 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where in a function a uprobe goes, and how functions that can't be probed are told from those that can."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.cryptofleet.audit.plugins.module_utils import _uprobe, _x86_prologue
+from ansible_collections.cryptofleet.audit.plugins.module_utils._x86_prologue import ENTRY, Place, cheap_place
+
+ENDBR64 = b"\xf3\x0f\x1e\xfa"
+PUSH_RBP, PUSH_R12, CALL, RET = b"\x55", b"\x41\x54", b"\xe8\0\0\0\0", b"\xc3"
+ENOTSUPP = 524
+
+
+@pytest.mark.parametrize("code, place", [
+    (PUSH_RBP + RET, Place(0, 0)),
+    (ENDBR64 + PUSH_RBP + RET, Place(4, 0)),
+    (ENDBR64 + PUSH_R12 + RET, Place(4, 0)),
+    (ENDBR64 + b"\x57" + RET, Place(4, 0)),  # push rdi: the last of these
+    (ENDBR64 + b"\x58" + RET, ENTRY),  # pop rax
+    (ENDBR64 + b"\x48\x55" + RET, ENTRY),  # a prefix that no compiler writes
+    (ENDBR64 + b"\x41", ENTRY),  # cut
+    (ENDBR64, ENTRY),
+    (b"", ENTRY),
+    (b"\xf3\x0f\x1e\xfb" + PUSH_RBP, ENTRY),  # endbr32
+    (b"\xf3\x0f\x1e\xc8" + PUSH_RBP, ENTRY),  # rdsspd
+    (ENDBR64 + b"\x48\x83\xec\x18" + CALL, Place(8, 0x18)),  # sub rsp, 24
+    (ENDBR64 + b"\x48\x83\xc4\x18" + CALL, ENTRY),  # add rsp, 24
+    (ENDBR64 + b"\x83\xec\x18" + CALL, ENTRY),  # sub esp, 24
+    (ENDBR64 + b"\x48\x89\xe5" + PUSH_RBP, Place(7, 0)),  # mov rbp, rsp
+    (ENDBR64 + b"\x48\x89\xec" + PUSH_RBP, ENTRY),  # mov rsp, rbp
+    (ENDBR64 + b"\x31\xc0" + PUSH_RBP, Place(6, 0)),  # xor eax, eax
+    (ENDBR64 + b"\x31\xff" + PUSH_RBP, ENTRY),  # xor edi, edi: the first argument
+    (ENDBR64 + b"\xbf\1\0\0\0" + PUSH_RBP, ENTRY),  # mov edi, 1
+    (ENDBR64 + b"\x0f\x05" + PUSH_RBP, ENTRY),  # syscall
+    (ENDBR64 + b"\xff\x25\0\0\0\0" + PUSH_RBP, ENTRY),  # jmp [rip]
+    (ENDBR64 + RET + PUSH_RBP, ENTRY),
+    (ENDBR64 + PUSH_RBP + b"\xeb\xfd", ENTRY),  # jmp to the push: it runs again and again
+    (ENDBR64 + PUSH_RBP + b"\xeb\xf9", Place(4, 0)),  # jmp to the entry: each is a pass through both
+    (ENDBR64 + PUSH_RBP + b"\x90" * 3 + b"\x0f\x84\xf6\xff\xff\xff", ENTRY),  # jz to the push
+])
+def test_cheap_place(code, place):
+    assert cheap_place(code, {0, 1}) == place
+
+
+def test_only_wanted_arguments_count():
+    code = ENDBR64 + b"\x31\xf6" + PUSH_RBP  # xor esi, esi: the second argument
+    assert cheap_place(code, {1}) == ENTRY and cheap_place(code, {0, 2}) == Place(6, 0)
+    code = ENDBR64 + b"\x4d\x31\xc0" + PUSH_RBP  # xor r8, r8: the fifth
+    assert cheap_place(code, {4}) == ENTRY and cheap_place(code, {0, 1, 2, 3, 5}) == Place(7, 0)
+
+
+@given(st.binary(max_size=80), st.sets(st.integers(0, 5)))
+def test_any_bytes_give_a_place_inside(code, wanted):
+    place = cheap_place(ENDBR64 + code, wanted)
+    assert 0 <= place.offset < _x86_prologue._LONGEST_PROLOGUE and place.stack >= 0
+
+
+@pytest.fixture
+def kernel(monkeypatch):
+    """A kernel that can't probe some offsets; what it was asked for is recorded."""
+    class Kernel:
+        bad = {}
+        asked = []
+
+    def link(_program, _path, offsets, cookies):
+        kernel.asked.append((list(offsets), list(cookies)))
+        for offset in offsets:
+            if offset in kernel.bad:
+                raise OSError(kernel.bad[offset], "refused")
+        return os.open(os.devnull, os.O_RDONLY)
+
+    def one(_kind, _path, offset, _program):
+        if offset in kernel.bad:
+            raise OSError(kernel.bad[offset], os.strerror(kernel.bad[offset]))
+        return os.open(os.devnull, os.O_RDONLY)
+
+    kernel = Kernel()
+    kernel.asked = []
+    monkeypatch.setattr(_uprobe._kernel, "link_uprobe_multi", link)
+    monkeypatch.setattr(_uprobe, "_open_uprobe", one)
+    return kernel
+
+
+def descriptors():
+    return len(os.listdir("/proc/self/fd"))
+
+
+PLACES = {row: 100 + row for row in range(10)}
+
+
+def test_one_link_for_all(kernel):
+    before = descriptors()
+    attachment = _uprobe.MultiAttachment(3, b"/lib", PLACES, set())
+    assert kernel.asked == [([100 + row for row in range(10)], list(range(10)))] and not attachment.refused
+    attachment.close()
+    attachment.close()
+    assert descriptors() == before
+
+
+def test_rows_that_may_have_to_go_alone(kernel):
+    attachment = _uprobe.MultiAttachment(3, b"/lib", PLACES, {4, 7, 99})
+    assert [rows for _offsets, rows in kernel.asked] == [[0, 1, 2, 3, 5, 6, 8, 9], [4], [7]]
+    rows, fds = attachment.fds_of(7)
+    assert rows == [7] and len(fds) == 1
+    os.close(fds[0])
+    assert attachment.fds_of(7) == ([], [])
+    attachment.close()
+
+
+@pytest.mark.parametrize("bad", [{3}, {0, 9}, {1, 2, 3, 4, 5, 6, 7, 8, 9}])
+def test_a_function_that_cannot_be_probed_costs_only_itself(kernel, bad):
+    before = descriptors()
+    kernel.bad = {100 + row: ENOTSUPP for row in bad}
+    attachment = _uprobe.MultiAttachment(3, b"/lib", PLACES, set())
+    assert set(attachment.refused) == bad and all("524" in reason for reason in attachment.refused.values())
+    attachment.close()
+    assert descriptors() == before
+
+
+def test_no_function_can_be_probed(kernel):
+    kernel.bad = {place: ENOTSUPP for place in PLACES.values()}
+    with pytest.raises(OSError) as caught:
+        _uprobe.MultiAttachment(3, b"/lib", PLACES, set())
+    assert caught.value.errno == ENOTSUPP
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EPERM, errno.ENOMEM])
+def test_another_refusal_leaves_nothing_attached(kernel, number):
+    before = descriptors()
+    kernel.bad = {104: number}
+    with pytest.raises(OSError) as caught:
+        _uprobe.MultiAttachment(3, b"/lib", PLACES, {4})
+    assert caught.value.errno == number and descriptors() == before
+
+
+@pytest.fixture
+def uprobe_pmu(tmp_path, monkeypatch):
+    (tmp_path / "type").write_text("9\n")
+    monkeypatch.setattr(_uprobe, "_PMU_TYPE", str(tmp_path / "type"))
+
+
+def test_one_event_for_each_function(kernel, uprobe_pmu):
+    before = descriptors()
+    kernel.bad = {103: errno.EINVAL}
+    attachment = _uprobe.PerfAttachment(dict.fromkeys(PLACES, 3), b"/lib", PLACES)
+    assert list(attachment.refused) == [3] and "errno 22" in attachment.refused[3]
+    rows, fds = attachment.fds_of(5)
+    assert rows == [5]
+    os.close(fds[0])
+    attachment.close()
+    assert descriptors() == before
+
+
+def test_no_event_at_all(kernel, uprobe_pmu):
+    kernel.bad = dict.fromkeys(PLACES.values(), errno.EACCES)
+    with pytest.raises(OSError) as caught:
+        _uprobe.PerfAttachment(dict.fromkeys(PLACES, 3), b"/lib", PLACES)
+    assert caught.value.errno == errno.EACCES
