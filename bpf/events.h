@@ -89,7 +89,7 @@ struct open_key {
 	__u32 device;
 	__u32 open_flags;
 	__s32 error;			/* 0, or -errno */
-	__u32 name_hash;		/* of a failed open, which has no inode: FNV-1a of the name's last 16 bytes */
+	__u32 variant;			/* inode generation: a number used again is another file; of a failed open, a hash of its name */
 };
 
 struct counter {
@@ -115,7 +115,7 @@ struct open_event {
 struct inode_key {
 	__u64 inode;
 	__u32 device;
-	__u32 pad;
+	__u32 generation;
 };
 
 enum inode_class {

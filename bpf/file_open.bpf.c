@@ -256,6 +256,7 @@ static __always_inline void opened(struct task_struct *task, struct request *req
 	count(COUNT_HITS);
 	inode_key.inode = BPF_CORE_READ(inode, i_ino);
 	inode_key.device = BPF_CORE_READ(inode, i_sb, s_dev);
+	inode_key.generation = BPF_CORE_READ(inode, i_generation);
 	writes = (request->flags & O_ACCMODE) != 0;
 	class = bpf_map_lookup_elem(&classes, &inode_key);
 	if (class && *class == INODE_OTHER && !writes)
@@ -269,7 +270,7 @@ static __always_inline void opened(struct task_struct *task, struct request *req
 	record->event.key.device = inode_key.device;
 	record->event.key.open_flags = request->flags;
 	record->event.key.error = 0;
-	record->event.key.name_hash = 0;
+	record->event.key.variant = inode_key.generation;
 	if (counted_before(&record->event.key))
 		return;
 
@@ -292,19 +293,34 @@ static __always_inline void opened(struct task_struct *task, struct request *req
 	report(record, task, path_size, 0, known);
 }
 
-/* FNV-1a over the last 16 bytes: tells failed names apart in the counter key without a loop of unknown length. */
-static __always_inline __u32 hash_tail(const char *name, long size)
-{
-	unsigned char tail[16] = {};
-	__u32 hash = 2166136261u;
+#define HASHED_WORDS 64
+#define FNV_PRIME 1099511628211ULL
 
-	if (size > (long)sizeof(tail))
-		name += size - sizeof(tail);
-	if (bpf_probe_read_user(tail, sizeof(tail), name))
-		return 0;
-	for (int i = 0; i < (int)sizeof(tail); i++)
-		hash = (hash ^ tail[i]) * 16777619u;
-	return hash;
+/*
+ * Tells failed names apart in the counter key: FNV-1a in words of eight bytes over the first 512 and the last eight, the length
+ * and the directory the name starts from. copy is the name in a map value; what is behind its end there is not looked at.
+ */
+static __always_inline __u32 hash_name(const char *copy, const char *name, __u64 size, __u64 base)
+{
+	__u64 hash = (14695981039346656037ULL ^ size) * FNV_PRIME;
+	__u64 tail = 0;
+	__u32 head = 0;
+
+	hash = (hash ^ base) * FNV_PRIME;
+	for (__u64 i = 0; i < HASHED_WORDS; i++) {
+		if ((i + 1) * 8 > size)
+			break;
+		hash = (hash ^ *(__u64 *)(copy + i * 8)) * FNV_PRIME;
+	}
+	if (size >= 9) {
+		bpf_probe_read_user(&tail, sizeof(tail), name + size - 9);
+	} else {
+		bpf_probe_read_user(&head, sizeof(head), name);
+		bpf_probe_read_user(&tail, 4, name + size - 5);
+	}
+	hash = (hash ^ tail) * FNV_PRIME;
+	hash = (hash ^ head) * FNV_PRIME;
+	return (__u32)(hash ^ hash >> 32);
 }
 
 /* A failed open is worth telling where its name hints at cryptography: it has no content that could. */
@@ -336,10 +352,6 @@ static __always_inline void refused(struct task_struct *task, struct request *re
 	record->event.key.device = 0;
 	record->event.key.open_flags = request->flags;
 	record->event.key.error = (__s32)error;
-	record->event.key.name_hash = hash_tail(request->name, size - 1);
-	if (counted_before(&record->event.key))
-		return;
-
 	bpf_probe_read_user(&first, sizeof(first), request->name);
 	if (first == '/') {
 		dentry = BPF_CORE_READ(task, fs, root.dentry);
@@ -353,6 +365,9 @@ static __always_inline void refused(struct task_struct *task, struct request *re
 		dentry = BPF_CORE_READ(directory, f_path.dentry);
 		vfsmount = BPF_CORE_READ(directory, f_path.mnt);
 	}
+	record->event.key.variant = hash_name(record->data + WALK_ROOM, request->name, size, (__u64)dentry);
+	if (counted_before(&record->event.key))
+		return;
 	record->event.flags = walk_path(dentry, vfsmount, &record->walked, record->data);
 	record->event.size = 0;
 	record->event.rdev = 0;

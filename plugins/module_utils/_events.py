@@ -130,7 +130,7 @@ class OpenKey(NamedTuple):
     device: int
     flags: int
     error: int
-    name_hash: int
+    variant: int
 
 
 class FileOpened(NamedTuple):

@@ -161,7 +161,7 @@ class FileOpenProbe(BpfProbe):
 
     def _judge(self, key, verdict):
         if self._classes:
-            self._classes.put(_events.INODE_KEY.pack(key.inode, key.device, 0), bytes((verdict,)))
+            self._classes.put(_events.INODE_KEY.pack(key.inode, key.device, key.variant), bytes((verdict,)))
 
     def _forget(self, key):
         if self._opens:
