@@ -31,6 +31,8 @@ enum shape {
 	SHAPE_PKEY_CTX_1_1,	/* EVP_PKEY_CTX of 1.1: pmeth at 0, pkey_id at 0 of it */
 	SHAPE_PKEY_CTX_3,	/* EVP_PKEY_CTX of 3.x: keytype at 24 */
 	SHAPE_PKEY,		/* EVP_PKEY *: type at 0 */
+	SHAPE_CIPHER_3,		/* the same of 3.x, whose fetched ciphers may have no number: type_name at 104 */
+	SHAPE_DIGEST_3,		/* likewise: type_name at 96 */
 };
 
 enum direction {
@@ -137,11 +139,18 @@ static __always_inline __u64 find_algorithm(struct pt_regs *ctx, const volatile 
 		key->nid = (__u32)object;
 		break;
 	case SHAPE_CIPHER:
+	case SHAPE_CIPHER_3:
 		cipher = object ? object : pointer_at(argument_of(ctx, 0));
 		key->nid = number_at(cipher);
+		if (!key->nid && cipher && function->shape == SHAPE_CIPHER_3)
+			name_at(pointer_at(cipher + 104), key);
 		break;
 	case SHAPE_DIGEST:
-		key->nid = number_at(object ? object : pointer_at(argument_of(ctx, 0)));
+	case SHAPE_DIGEST_3:
+		object = object ? object : pointer_at(argument_of(ctx, 0));
+		key->nid = number_at(object);
+		if (!key->nid && object && function->shape == SHAPE_DIGEST_3)
+			name_at(pointer_at(object + 96), key);
 		break;
 	case SHAPE_NAME:
 		name_at(object, key);

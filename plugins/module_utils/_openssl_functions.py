@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import NamedTuple, Optional
 
 # enum shape of bpf/openssl_api.bpf.c
-NONE, NID, CIPHER, DIGEST, NAME, METHOD, PKEY_CTX_1_1, PKEY_CTX_3, PKEY = range(9)
+NONE, NID, CIPHER, DIGEST, NAME, METHOD, PKEY_CTX_1_1, PKEY_CTX_3, PKEY, CIPHER_3, DIGEST_3 = range(11)
 # Stands for PKEY_CTX_1_1 or PKEY_CTX_3, as the library's version has it.
 PKEY_CTX = -1
 

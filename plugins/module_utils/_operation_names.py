@@ -12,9 +12,11 @@ from ._openssl_nids import algorithm_of
 _OPERATION_OF_DIRECTION = {1: "encrypt", 2: "decrypt"}
 _NO_KEY_TYPE = 0xFFFFFFFF  # EVP_PKEY_KEYMGMT, -1: the key type has a name only
 
-# Names of key types as OpenSSL 3 gives them (legacy names of its key managers) -> the names used elsewhere in a profile
-_KEY_TYPES = {"rsaEncryption": "RSA", "rsassaPss": "RSA-PSS", "id-ecPublicKey": "EC", "dsaEncryption": "DSA", "dhKeyAgreement": "DH",
-              "X9.42 DH": "DHX", "SHA2-224": "SHA224", "SHA2-256": "SHA256", "SHA2-384": "SHA384", "SHA2-512": "SHA512"}
+# Names as OpenSSL 3 gives them (legacy names of its key managers), in capitals: callers may write them as they like
+# -> the names used elsewhere in a profile
+_NAMES = {"RSAENCRYPTION": "RSA", "RSASSAPSS": "RSA-PSS", "ID-ECPUBLICKEY": "EC", "DSAENCRYPTION": "DSA", "DHKEYAGREEMENT": "DH",
+          "X9.42 DH": "DHX", "SHA-1": "SHA1", "SHA2-224": "SHA224", "SHA2-256": "SHA256", "SHA2-384": "SHA384", "SHA2-512": "SHA512",
+          "SHA-224": "SHA224", "SHA-256": "SHA256", "SHA-384": "SHA384", "SHA-512": "SHA512"}
 
 
 def operation(function, key):
@@ -25,11 +27,11 @@ def operation(function, key):
 def algorithm(function, key):
     """The name of an operation's algorithm (str), or None where the object did not tell."""
     digest = algorithm_of(key.digest_nid)
-    name = key.name.decode("utf-8", "backslashreplace") if key.name else None
-    name = _KEY_TYPES.get(name, name)
+    name = key.name.decode("utf-8", "backslashreplace").upper() if key.name else None
+    name = _NAMES.get(name, name)
     if function.digest_shape:
         base = function.algorithm or algorithm_of(key.nid if key.nid != _NO_KEY_TYPE else 0)
-        digest = digest or (name.upper() if name else None)
+        digest = digest or name
         return "-".join(part for part in (base, digest) if part) or None
     found = name or algorithm_of(key.nid if key.nid != _NO_KEY_TYPE else 0)
     if function.algorithm is None:

@@ -15,7 +15,7 @@ from . import _events, _kernel, _libraries
 from ._budget import Budget
 from ._elf import ElfError, ElfFile
 from ._libbpf import BpfObject, LoadError, sum_of_cpus
-from ._openssl_functions import FUNCTIONS, NAMES, PKEY_CTX, PKEY_CTX_1_1, PKEY_CTX_3, wrapper_bits
+from ._openssl_functions import CIPHER, CIPHER_3, DIGEST, DIGEST_3, FUNCTIONS, NAMES, PKEY_CTX, PKEY_CTX_1_1, PKEY_CTX_3, wrapper_bits
 from ._probe import ATTACHED, FAILED, OVER_BUDGET, PARTIAL, Probe, possible_cpus
 from ._uprobe import MultiAttachment, PerfAttachment, close_all
 from ._x86_prologue import ENTRY, cheap_place
@@ -217,6 +217,9 @@ class OpensslApiProbe(Probe):
         low, high = code_range(elf, functions)
         family, version = _libraries.embedded_openssl(elf) or ("OpenSSL", None)
         old = family in ("LibreSSL", "BoringSSL", "AWS-LC") or (version or "3").startswith(("0.", "1."))
+        shapes = {PKEY_CTX: PKEY_CTX_1_1 if old else PKEY_CTX_3}
+        if (version or "").startswith("3."):
+            shapes.update({CIPHER: CIPHER_3, DIGEST: DIGEST_3})
         rows, places = [], {}
         for row, function in enumerate(FUNCTIONS):
             if function.name not in functions or (function.before_3 and not old):
@@ -225,7 +228,7 @@ class OpensslApiProbe(Probe):
             offset, size = functions[function.name]
             within = cheap_place(elf.read(offset, size), function.wanted_arguments()) if elf.machine == _X86_64 else ENTRY
             place = places[row] = offset + within.offset
-            shape = function.shape if function.shape != PKEY_CTX else PKEY_CTX_1_1 if old else PKEY_CTX_3
+            shape = shapes.get(function.shape, function.shape)
             rows.append(_events.FUNCTION.pack(low - place, high - place, row, shape, function.argument, function.digest_shape,
                                               function.digest_argument, function.direction_argument, function.bits_argument,
                                               within.stack, *wrapper_bits(function.name)))

@@ -18,6 +18,7 @@ CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 
 # support.py and its like are files side by side, not a package
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+pytest.register_assert_rewrite("support", "support_openssl", "support_files")
 
 
 def _link_collection():

@@ -1,0 +1,26 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Operations asked of OpenSSL 3: each counted once, by its algorithm's name, with direction and key size."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from support import assert_attached, traced
+from support_openssl import BOTH, ONLY_3, assert_counts, libcrypto, perform
+
+SCENARIOS = dict(BOTH, **ONLY_3)
+
+
+@pytest.fixture(scope="module")
+def seen():
+    with traced() as window:
+        pids = perform(SCENARIOS, libcrypto())
+    assert_attached(window.profile)
+    return SimpleNamespace(pids=pids, profile=window.profile)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_counted_once_and_by_name(seen, name):
+    assert_counts(seen.profile, seen.pids[name], libcrypto(), SCENARIOS[name][1])
