@@ -103,6 +103,7 @@ class Inventory:
             self._put("libraries", (library["name"], library["version"], library["build_id"]), facts, place, library["path"], library)
         for operation in process["operations"]:
             facts = {key: operation[key] for key in ("algorithm", "operation", "key_bits")}
+            facts["internal"] = operation.get("internal", False)
             self._put("algorithms", tuple(facts.values()), facts, place, operation["library"], operation)
         for file in process["files"]:
             self._add_file(place, file)

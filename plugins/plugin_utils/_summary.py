@@ -82,14 +82,26 @@ def _libraries(inventory, statistics):
 
 
 def _algorithms(inventory, statistics):
-    lines = ["ALGORITHMS (%d)" % statistics["algorithms"]]
-    top = heapq.nlargest(_SHOWN, inventory.assets("algorithms"), key=lambda row: (row[1]["hosts"], row[1]["count"]))
-    for _identity, facts in top:
+    # One pass for both: a fleet's algorithms are many times the lines shown.
+    asked = inside = 0
+    top = []
+    for identity, facts in inventory.assets("algorithms"):
+        if facts["internal"]:
+            inside += 1
+            continue
+        asked += 1
+        rank = (facts["hosts"], facts["count"], asked)
+        (heapq.heappushpop if len(top) == _SHOWN else heapq.heappush)(top, (rank, identity, facts))
+    lines = ["ALGORITHMS (%d)" % asked]
+    for _rank, _identity, facts in sorted(top, key=lambda row: row[0][:2] + (-row[0][2],), reverse=True):
         name = facts["algorithm"] or "(not told by the call)"
         bits = " %d bits" % facts["key_bits"] if facts["key_bits"] else ""
         lines.append("  %-46s %s, %s" % (_plain("%s %s%s" % (name, facts["operation"], bits)),
                                          _number(facts["hosts"], "host"), _number(facts["count"], "operation")))
-    return lines + _more(statistics["algorithms"], "in inventory.json") + [""]
+    lines += _more(asked, "in inventory.json")
+    if inside:
+        lines.append("  Used by the libraries inside themselves only (random numbers, key files): %d, in inventory.json" % inside)
+    return lines + [""]
 
 
 def _certificates(inventory, statistics, as_of):
