@@ -10,6 +10,7 @@ from __future__ import annotations
 import fnmatch
 import json
 
+from ._limits import within_limits
 from ._profile import Writer
 from ._text import to_text
 from ._tracer import Window, stop_on_signals
@@ -79,6 +80,7 @@ def _any_match(patterns, raw_texts):
     return any(fnmatch.fnmatchcase(text, pattern) for pattern in patterns for text in texts)
 
 
+@within_limits()
 def monitor(request, filters, sink):
     """One window as a stream.
 

@@ -13,6 +13,7 @@ from . import _coverage, _proc
 from ._engine import choose_engine
 from ._errors import AuditError
 from ._libbpf import Libbpf
+from ._limits import within_limits
 from ._probe import ATTACHED, DISABLED, PARTIAL
 from ._profile import COLLECTION_VERSION, SCHEMA_VERSION, Writer
 
@@ -94,6 +95,7 @@ def _probe(probe, writer):
     return entry
 
 
+@within_limits()
 def preflight(request):
     """Try everything and take it down again.
 

@@ -19,6 +19,7 @@ from ._engine import choose_engine
 from ._errors import AuditError
 from ._ledger import Ledger
 from ._library_facts import LibraryFacts
+from ._limits import within_limits
 from ._probe_file_open import FileObserved
 from ._profile import COLLECTION_VERSION, SCHEMA_VERSION, Writer
 from ._selection import Selection
@@ -295,6 +296,7 @@ def stop_on_signals(window):
         signal.signal(number, stop)
 
 
+@within_limits()
 def trace(request):
     """One window.
 
@@ -312,6 +314,7 @@ def trace(request):
         window.engine.close()
 
 
+@within_limits()
 def snapshot(request):
     """What /proc shows at this moment, without a window; works unprivileged and says what it was not permitted to see.
 
