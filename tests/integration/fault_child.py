@@ -1,0 +1,43 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One call of the host side in a process of its own, after something was broken in it.
+
+Run by support_faults: ``python3 fault_child.py WHAT REQUEST_JSON [ANNOUNCE_FD]``; what to break is Python code in $FAULT. The answer
+is JSON on standard output: ``{"document": ...}`` or, where the user would be told an error, ``{"error": text}``.
+"""
+
+import json
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from ansible_collections.cryptofleet.audit.plugins.module_utils import _monitor, _preflight, _tracer
+from ansible_collections.cryptofleet.audit.plugins.module_utils._errors import AuditError
+
+NO_FILTERS = {"events": [], "files": [], "libraries": []}
+
+
+def monitor(request):
+    lines = []
+    _monitor.monitor(request, NO_FILTERS, lines.append)
+    return lines
+
+
+def main():
+    exec(os.environ.get("FAULT", ""), {"__name__": "fault"})  # the tests' own code
+    what = sys.argv[1]
+    if what == "window":
+        import tracer_child
+        sys.argv = sys.argv[1:]
+        tracer_child.main()
+        return
+    answer = {"trace": _tracer.trace, "snapshot": _tracer.snapshot, "preflight": _preflight.preflight, "monitor": monitor}[what]
+    try:
+        json.dump({"document": answer(_tracer.Request(**json.loads(sys.argv[2])))}, sys.stdout)
+    except AuditError as error:
+        json.dump({"error": str(error)}, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
