@@ -1,0 +1,45 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The same operations asked of OpenSSL 1.1, whose objects are laid out otherwise and whose functions call each other otherwise."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from support import assert_attached, library, process, python, talking, traced
+from support_openssl import BOTH, assert_counts, perform
+from support_openssl11 import libcrypto11
+from support_pki import build_id
+
+HOLD = "import ctypes, sys; ctypes.CDLL(sys.argv[1]); print('loaded'); input()"
+
+
+@pytest.fixture(scope="module")
+def seen():
+    path = libcrypto11()
+    # one process has it mapped before the window opens, so that it is probed from the beginning
+    with talking(HOLD, path) as holder:
+        assert holder.hear() == "loaded"
+        with traced() as window:
+            pids = perform(BOTH, path)
+            version = python("import ctypes, sys; c = ctypes.CDLL(sys.argv[1]); c.OpenSSL_version.restype = ctypes.c_char_p; print(c.OpenSSL_version(0).decode())", path)
+    assert_attached(window.profile)
+    return SimpleNamespace(path=path, pids=pids, holder=holder.pid, profile=window.profile, version=version.stdout.split()[1])
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_counted_once_and_by_name(seen, name):
+    assert_counts(seen.profile, seen.pids[name], seen.path, BOTH[name][1])
+
+
+def test_library(seen):
+    for pid, how in ((seen.holder, "present"), (seen.pids["Digest"], "loaded")):
+        found = library(process(seen.profile, pid), "libcrypto")
+        assert (found["path"], found["version"], found["build_id"], found["how"]) == (str(seen.path), seen.version, build_id(seen.path), how)
+        assert (found["package"], found["deleted"]) == (None, False)
+    assert seen.version.startswith("1.1.1")
+
+
+def test_nothing_came_late(seen):
+    assert not [reason for reason in seen.profile["coverage"]["reasons"] if str(seen.path) in reason]
