@@ -61,7 +61,7 @@ audit: .venv/stamp-audit | $(LINK)
 test: lint bpf-check
 	@# one run of pytest for both, so that its closing line counts every test
 	@$(MAKE) test-kernels SHORT=1
-	@PATH="$(abspath $(BIN)):$$PATH" python -m pytest tests/unit tests/integration $(PYTEST_ARGS)
+	@PATH="$(abspath $(BIN)):$$PATH" python -m pytest tests/unit tests/integration tests/kernels $(PYTEST_ARGS)
 
 lint: .venv/stamp-test | $(LINK)
 	@PATH="$(abspath $(BIN)):$$PATH" scripts/lint.sh
