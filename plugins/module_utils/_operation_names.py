@@ -27,7 +27,7 @@ def operation(function, key):
 def algorithm(function, key):
     """The name of an operation's algorithm (str), or None where the object did not tell."""
     digest = algorithm_of(key.digest_nid)
-    name = key.name.decode("utf-8", "backslashreplace").upper() if key.name else None
+    name = key.name.upper().decode("utf-8", "backslashreplace") if key.name else None
     name = _NAMES.get(name, name)
     if function.digest_shape:
         base = function.algorithm or algorithm_of(key.nid if key.nid != _NO_KEY_TYPE else 0)
