@@ -272,14 +272,14 @@ static __attribute__((noinline)) int called(struct pt_regs *ctx, __u32 index)
 
 #ifdef ATTACH_COOKIES
 /* 6.6 and later: one uprobe_multi link for all functions of a library; its cookies are the rows (bpf.h, BPF_TRACE_UPROBE_MULTI). */
-SEC("uprobe")
+SEC("uprobe/any")	/* libbpf before 0.8 knows the type by "uprobe/" alone */
 int any_function(struct pt_regs *ctx)
 {
 	return called(ctx, (__u32)bpf_get_attach_cookie(ctx));
 }
 #else
 /* Older: bpf_get_attach_cookie() came with 5.15, so each row has a program of its own. */
-#define ROW(n) SEC("uprobe") int row_##n(struct pt_regs *ctx) { return called(ctx, n); }
+#define ROW(n) SEC("uprobe/row") int row_##n(struct pt_regs *ctx) { return called(ctx, n); }
 #define ROWS(t) ROW(t##0) ROW(t##1) ROW(t##2) ROW(t##3) ROW(t##4) ROW(t##5) ROW(t##6) ROW(t##7) ROW(t##8) ROW(t##9)
 ROW(0) ROW(1) ROW(2) ROW(3) ROW(4) ROW(5) ROW(6) ROW(7) ROW(8) ROW(9)
 ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6) ROWS(7) ROWS(8)

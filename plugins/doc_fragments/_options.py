@@ -56,7 +56,7 @@ options:
   engine:
     description:
       - How to look. V(auto) takes the best engine the host can run and says in the result why not a better one.
-      - V(libbpf) needs root or the capabilities C(CAP_BPF), C(CAP_PERFMON) and C(CAP_SYS_PTRACE), and fails where it can't run.
+      - V(libbpf) needs root, and fails where it can't run.
       - V(procfs) polls C(/proc). It needs no privilege for processes of the same user, and short-lived processes escape it.
     type: str
     choices: [auto, libbpf, procfs]

@@ -21,6 +21,7 @@ class Budget:
 
     def __init__(self):
         self._last = {}
+        self._looked = 0.0
 
     def overspent(self, seconds, hits):
         """Which functions have to go.
@@ -30,14 +31,15 @@ class Budget:
         :returns: list of rows, the busiest since the last call first, whose going brings the rest below HITS_PER_SECOND; empty
             while the window is within its budget.
         """
-        recent = {row: count - self._last.get(row, 0) for row, count in hits.items()}
-        self._last = dict(hits)
+        interval = max(seconds - self._looked, 0.001)
+        rates = {row: (count - self._last.get(row, 0)) / interval for row, count in hits.items()}
+        self._last, self._looked = dict(hits), seconds
         if sum(hits.values()) <= BURST_HITS + HITS_PER_SECOND * seconds:
             return []
-        left, going = sum(recent.values()), []
-        for row in sorted(recent, key=lambda row: (-recent[row], row)):
-            if left <= HITS_PER_SECOND or not recent[row]:
+        left, going = sum(rates.values()), []
+        for row in sorted(rates, key=lambda row: (-rates[row], row)):
+            if left <= HITS_PER_SECOND or not rates[row]:
                 break
             going.append(row)
-            left -= recent[row]
+            left -= rates[row]
         return going

@@ -18,7 +18,6 @@ _LOSSES = {
     "perf_records": "%d records of mappings were lost because perf's buffer was full",
     "unclassified_opens": "%d opens of files of unknown content were not looked at: too many at once",
     "path_truncated": "%d paths are longer or deeper than the kernel side walks, and are cut with a mark",
-    "polling": "%d processes ended between two looks: what they did is unknown",
 }
 
 

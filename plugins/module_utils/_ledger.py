@@ -40,7 +40,6 @@ class Ledger:
         self._opens = {}  # OpenKey -> (ProcessRecord, FileRecord)
         self._own_session = own_session()
         self.seen = 0
-        self.not_permitted = 0
         self.omitted = 0
         self._observed = 0
 
@@ -85,10 +84,16 @@ class Ledger:
         except PermissionError:
             self._refused(record)
 
-    def _refused(self, record):
-        if not record.not_permitted:
+    @staticmethod
+    def _refused(record):
+        stat = _proc.read_stat(record.pid)
+        if stat is not None and stat.start_ticks == record.ticks:  # a process that is being reaped refuses too
             record.not_permitted = True
-            self.not_permitted += 1
+
+    @property
+    def not_permitted(self):
+        """How many selected processes could not be read (int)."""
+        return sum(record.not_permitted and record.selected for record in self._images.values())
 
     def _scan_maps(self, record):
         try:

@@ -159,17 +159,22 @@ class BpfObject:
         """Load only these programs of the object."""
         wanted = set(names)
         program = None
-        step = self._lib.bpf_object__next_program if hasattr(self._lib, "bpf_object__next_program") else None
-        if step is None:
-            raise LoadError("%s can't list programs" % self._libbpf.version)
-        step.restype = ctypes.c_void_p
         self._lib.bpf_program__name.restype = ctypes.c_char_p
         while True:
-            program = step(ctypes.c_void_p(self._object), ctypes.c_void_p(program))
+            program = self._program_after(program)
             if not program:
                 return
             name = self._lib.bpf_program__name(ctypes.c_void_p(program)).decode()
             self._lib.bpf_program__set_autoload(ctypes.c_void_p(program), ctypes.c_bool(name in wanted))
+
+    def _program_after(self, program):
+        """The program (int) behind another (None: the first), None after the last."""
+        if hasattr(self._lib, "bpf_object__next_program"):  # 0.6
+            step, arguments = self._lib.bpf_object__next_program, (self._object, program)
+        else:
+            step, arguments = self._lib.bpf_program__next, (program, self._object)
+        step.restype = ctypes.c_void_p
+        return step(*map(ctypes.c_void_p, arguments))
 
     def expect_attach_type(self, name, kind):
         """Set the attach type a program is loaded for (int of enum bpf_attach_type)."""

@@ -18,7 +18,7 @@ from ._tracer import Window, stop_on_signals
 # Taken from the entries of a profile where an event's line has them too.
 _PROCESS_KEYS = ("ppid", "cmdline", "cmdline_escaped", "cmdline_truncated", "user", "uid", "exec_number", "started_at", "exit_code", "exit_signal",
                  "unit", "container")
-_WHO = ("pid", "name", "name_escaped", "exe", "exe_escaped")
+_WHO = ("pid", "name", "name_escaped", "exe", "exe_escaped", "exe_truncated")
 _NOT_IN_A_LINE = ("first_seen", "last_seen", "count")
 
 

@@ -14,7 +14,7 @@ from ._engine import choose_engine
 from ._errors import AuditError
 from ._libbpf import Libbpf
 from ._limits import within_limits
-from ._probe import ATTACHED, DISABLED, PARTIAL
+from ._probe import ATTACHED, DISABLED, PARTIAL, UNSUPPORTED
 from ._profile import COLLECTION_VERSION, SCHEMA_VERSION, Writer
 
 # include/uapi/linux/capability.h
@@ -28,6 +28,7 @@ _REMEDIES = {
     "ENOMEM": "The kernel had no memory for the probe's maps.",
     "ENOENT": "The kernel has no such hook: it was built without it.",
 }
+_REMEDY_UNSUPPORTED = "Only engine libbpf sees it: see why it was rejected."
 _REMEDY_ELSE = "See docs/troubleshooting.md, and report the reason with the kernel's version."
 
 
@@ -91,7 +92,7 @@ def _probe(probe, writer):
     entry["attach_ms"] = round(probe.open_seconds * 1000, 1) if probe.status in (ATTACHED, PARTIAL) else None
     entry["remedy"] = None
     if probe.status not in (ATTACHED, DISABLED, PARTIAL):
-        entry["remedy"] = _REMEDIES.get(entry["errno"], _REMEDY_ELSE)
+        entry["remedy"] = _REMEDIES.get(entry["errno"], _REMEDY_ELSE) if probe.status != UNSUPPORTED else _REMEDY_UNSUPPORTED
     return entry
 
 

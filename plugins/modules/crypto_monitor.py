@@ -39,7 +39,7 @@ options:
     aliases: [libraries]
   max_events:
     description:
-      - Events returned at most, from V(1) to V(1000000). Those over it are counted in the coverage.
+      - Events returned at most, from V(1) to V(1000000). The window ends when they are reached, and the coverage says so.
     type: int
     default: 10000
   redact:

@@ -20,7 +20,7 @@ description:
     A window of 15 seconds or more over a network connection runs as a job of its own on the host, so an idle connection that
     is cut does not end it.
 requirements:
-  - Root, or the capabilities C(CAP_BPF), C(CAP_PERFMON), C(CAP_SYS_PTRACE) and C(CAP_DAC_READ_SEARCH), for the full grade.
+  - Root, for the full grade.
   - libbpf.so.1 or libbpf.so.0 on the host and a kernel with type information (BTF), for the engine V(libbpf).
   - Python 3.8 or newer on the host. Nothing but its standard library.
   - jsonschema 4.18 or newer on the controller.
