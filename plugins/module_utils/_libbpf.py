@@ -24,6 +24,9 @@ SONAMES = ("libbpf.so.1", "libbpf.so.0")
 _LOG_SIZE = 4 << 20
 _LOG_LINES = 12
 
+# enum libbpf_errno: what libbpf before 0.8 says instead of the kernel's errno where the verifier refused
+LIBBPF_ERRNO_VERIFY = 4007
+
 _PRINTER = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
 _SAMPLE = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 
@@ -193,7 +196,8 @@ class BpfObject:
             number = -status
             log = ctypes.string_at(self._log_address).decode("utf-8", "replace").strip().splitlines()[-_LOG_LINES:]
             # libbpf fills the buffer only when it loads again with a log level; an empty one means the kernel said nothing
-            raise LoadError("the kernel refused it: %s (errno %d)" % (os.strerror(number), number), number, log)
+            text = "the verifier says no" if number == LIBBPF_ERRNO_VERIFY else os.strerror(number)
+            raise LoadError("the kernel refused it: %s (errno %d)" % (text, number), number, log)
 
     def map_fd(self, name):
         """The descriptor of a map, owned by the object."""

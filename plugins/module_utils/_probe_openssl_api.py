@@ -14,7 +14,7 @@ import time
 from . import _events, _kernel, _libraries
 from ._budget import Budget
 from ._elf import ElfError, ElfFile
-from ._libbpf import BpfObject, LoadError, sum_of_cpus
+from ._libbpf import LIBBPF_ERRNO_VERIFY, BpfObject, LoadError, sum_of_cpus
 from ._openssl_functions import CIPHER, CIPHER_3, DIGEST, DIGEST_3, FUNCTIONS, NAMES, PKEY_CTX, PKEY_CTX_1_1, PKEY_CTX_3, wrapper_bits
 from ._probe import ATTACHED, FAILED, OVER_BUDGET, PARTIAL, Probe, possible_cpus
 from ._uprobe import MultiAttachment, PerfAttachment, close_all
@@ -201,7 +201,7 @@ class OpensslApiProbe(Probe):
                 self._attach_multi(target, name, rows, places)
             except (OSError, LoadError) as error:
                 # before 6.6 the kernel knows neither the link nor, before 5.15, the cookie
-                if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
+                if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, LIBBPF_ERRNO_VERIFY):
                     raise
                 target.close()
                 self._use_rows = True
