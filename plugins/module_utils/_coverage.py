@@ -18,6 +18,7 @@ _LOSSES = {
     "perf_records": "%d records of mappings were lost because perf's buffer was full",
     "unclassified_opens": "%d opens of files of unknown content were not looked at: too many at once",
     "path_truncated": "%d paths are longer or deeper than the kernel side walks, and are cut with a mark",
+    "unattributed_libraries": "%d loads of crypto libraries were by processes that were gone before anything was known of them",
 }
 
 

@@ -102,7 +102,10 @@ class LibbpfEngine:
         wanted = [probe for probe in self.probes if probe.status != DISABLED]
         if wanted and all(probe.status == FAILED for probe in wanted):
             self.close()
-            said = ["%s: %s%s" % (probe.name, probe.reason, " (%s)" % probe.verifier_log[-1] if probe.verifier_log else "") for probe in wanted]
+            said = []
+            for probe in wanted:
+                words = [line for line in probe.verifier_log if not line.startswith("processed ")]  # the statistics are its last line
+                said.append("%s: %s%s" % (probe.name, probe.reason, " (%s)" % words[-1] if words else ""))
             raise AuditError("no probe could be attached: %s" % "; ".join(said))
 
     def _add_installed_openssl(self):

@@ -72,6 +72,7 @@ class Window:
             self._known_libraries = set()
             self._known_executables = set()
             self.late_libraries = []
+            self._unattributed = 0  # mappings of processes that were gone before anything was known of them
             self._enter_present()
             if request.pids:
                 self.selection.require_pids()
@@ -182,7 +183,10 @@ class Window:
     def _take_library(self, event):
         record = self.ledger.on_library(event)
         identity = (event.path, event.build_id, event.device, event.inode)
-        if record is None or identity in self._known_libraries:
+        if record is None:
+            self._unattributed += 1
+            return
+        if identity in self._known_libraries:
             return
         opener = self._way_to_library(record, event)
         if opener is not None:
@@ -233,6 +237,8 @@ class Window:
     def coverage(self, writer, reported, left_out):
         """coverage of the document. reported: int, processes in it; left_out: int, observed ones over the bound."""
         lost = _coverage.losses(self.engine.probes)
+        if self._unattributed:
+            lost["unattributed_libraries"] = self._unattributed
         reasons = _coverage.reasons(self.engine, self.engine.probes, lost, self.ledger, self.late_libraries, writer.put_path)
         if left_out:
             reasons.append("%d processes are left out: max_processes is %d" % (left_out, self.request.max_processes))
