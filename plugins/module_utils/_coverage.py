@@ -16,6 +16,7 @@ _LOSSES = {
     "map_full": "%d counts were kept for first sights only or lost because a counter map was full",
     "user_fault": "%d times the memory of a process could not be read: an algorithm or a name may be missing",
     "perf_records": "%d records of mappings were lost because perf's buffer was full",
+    "unnamed_mappings": "%d executable mappings are of files whose path is too long for perf: libraries may be among them",
     "unclassified_opens": "%d opens of files of unknown content were not looked at: too many at once",
     "path_truncated": "%d paths are longer or deeper than the kernel side walks, and are cut with a mark",
     "unattributed_libraries": "%d loads of crypto libraries were by processes that were gone before anything was known of them",

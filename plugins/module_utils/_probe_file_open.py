@@ -8,6 +8,7 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 from __future__ import annotations
 
 import collections
+import errno
 import os
 import stat
 from typing import NamedTuple, Optional
@@ -24,6 +25,9 @@ _LOOKS_PER_TICK = 1000
 _MOST_WAITING = 20000
 # Files opened for writing are looked at when their process ends or the window does.
 _MOST_WRITTEN = 4096
+
+# Of a name as given, the kernel side takes so many bytes (MAX_NAME of bpf/events.h, with its NUL).
+_LONGEST_NAME = 4095
 
 _WRITES = os.O_WRONLY | os.O_RDWR
 
@@ -105,10 +109,9 @@ class FileOpenProbe(BpfProbe):
 
     def observe(self, event):
         """What one FileOpened is: FileObserved, or None for a file of something else (the kernel side then drops its opens)."""
-        path, truncated = event.path, False
-        if not path.startswith(b"/"):
-            self._truncated += 1
-            truncated = True
+        path = event.path
+        truncated = not path.startswith(b"/") or (event.key.error == -errno.ENAMETOOLONG and len(path) >= _LONGEST_NAME)
+        self._truncated += truncated
         if event.key.error or stat.S_ISCHR(event.mode):
             facts = _file_kinds.classify_name(path)
             return FileObserved(event.time, event.subject, event.key, path, truncated, facts, None, event.counted) if facts.kind else None

@@ -12,6 +12,10 @@ from ._perf import MappingReader
 from ._probe import Probe
 
 
+# What perf writes for a file whose path does not fit or could not be had (kernel/events/core.c, perf_event_mmap_event)
+_UNNAMED = (b"//toolong", b"//enomem")
+
+
 class LibraryLoadProbe(Probe):
     """Yields LibraryMapped of files whose name is that of a crypto library."""
 
@@ -23,6 +27,7 @@ class LibraryLoadProbe(Probe):
         self._reader = None
         self._hits = 0
         self._lost = 0
+        self._unnamed = 0
         # recognising is a dozen regular expressions; a host maps the same few hundred files over and over
         self._known = {}
 
@@ -44,7 +49,9 @@ class LibraryLoadProbe(Probe):
         """The mappings of crypto libraries since the last call."""
         if not self._reader:
             return []
-        found = [event for event in self._reader.read() if self._is_library(event.path)]
+        mappings = self._reader.read()
+        self._unnamed += sum(1 for event in mappings if event.path in _UNNAMED)
+        found = [event for event in mappings if self._is_library(event.path)]
         self._hits += len(found)
         return found
 
@@ -55,8 +62,8 @@ class LibraryLoadProbe(Probe):
         return self._hits
 
     def losses(self):
-        lost = self._reader.lost if self._reader else self._lost
-        return {"perf_records": lost} if lost else {}
+        losses = {"perf_records": self._reader.lost if self._reader else self._lost, "unnamed_mappings": self._unnamed}
+        return {cause: number for cause, number in losses.items() if number}
 
     def close(self):
         if self._reader:
