@@ -12,6 +12,7 @@
  * shared ring; the first open of any other unknown file goes to a ring of its own, so that a storm there costs nothing here.
  */
 #include "common.bpf.h"
+#include "open_syscalls.bpf.h"
 #include "path.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -20,7 +21,6 @@ char LICENSE[] SEC("license") = "GPL";
 #define S_IFREG 0100000
 #define S_IFCHR 0020000
 #define O_ACCMODE 03
-#define AT_FDCWD (-100)
 /* MKDEV(1, 8) and MKDEV(1, 9), Documentation/admin-guide/devices.txt */
 #define DEV_RANDOM 0x100008
 #define DEV_URANDOM 0x100009
@@ -64,97 +64,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct open_record);
 } scratch SEC(".maps");
-
-struct request {
-	int dirfd;
-	__u32 flags;
-	const char *name;	/* in user memory; NULL where the call has none */
-};
-
-/* Numbers: arch/x86/entry/syscalls/syscall_{64,32}.tbl, include/uapi/asm-generic/unistd.h. */
-#if defined(__TARGET_ARCH_x86)
-/* TS_COMPAT, arch/x86/include/asm/thread_info.h: the call came by the 32-bit entry */
-#define IS_32BIT(task) (BPF_CORE_READ(task, thread_info.status) & 2)
-#define ARG1(regs) ((regs)->di)
-#define ARG2(regs) ((regs)->si)
-#define ARG3(regs) ((regs)->dx)
-enum { NR_OPEN = 2, NR_CREAT = 85, NR_OPENAT = 257, NR_OPEN_BY_HANDLE_AT = 304, NR_OPENAT2 = 437, NR32_OPENAT = 295 };
-#else
-/* TIF_32BIT, arch/arm64/include/asm/thread_info.h */
-#define IS_32BIT(task) (BPF_CORE_READ(task, thread_info.flags) & (1UL << 22))
-#define ARG1(regs) ((regs)->orig_x0)
-#define ARG2(regs) ((regs)->regs[1])
-#define ARG3(regs) ((regs)->regs[2])
-enum { NR_OPENAT = 56, NR_OPEN_BY_HANDLE_AT = 265, NR_OPENAT2 = 437 };
-#endif
-
-#define O_CREAT_WRONLY_TRUNC (00000100 | 00000001 | 00001000)
-
-/* struct open_how, include/uapi/linux/openat2.h: flags come first */
-static __always_inline __u32 open_how_flags(const void *how)
-{
-	__u64 flags = 0;
-
-	if (bpf_probe_read_user(&flags, sizeof(flags), how))
-		count(COUNT_USER_FAULT);
-	return (__u32)flags;
-}
-
-/* Which open this was: 0, or -1 where the system call is another. */
-static __always_inline int decode(struct pt_regs *regs, struct task_struct *task, struct request *request)
-{
-	long number = REGS_SYSCALL(regs);
-
-	request->dirfd = AT_FDCWD;
-	request->name = 0;
-	switch (number) {
-	case NR_OPENAT:
-		request->dirfd = (int)ARG1(regs);
-		request->name = (const char *)ARG2(regs);
-		request->flags = (__u32)ARG3(regs);
-		break;
-	case NR_OPENAT2:
-		request->dirfd = (int)ARG1(regs);
-		request->name = (const char *)ARG2(regs);
-		request->flags = open_how_flags((const void *)ARG3(regs));
-		break;
-	case NR_OPEN_BY_HANDLE_AT:
-		request->flags = (__u32)ARG3(regs);
-		break;
-#if defined(__TARGET_ARCH_x86)
-	case NR_OPEN:
-		request->name = (const char *)ARG1(regs);
-		request->flags = (__u32)ARG2(regs);
-		break;
-	case NR_CREAT:
-		request->name = (const char *)ARG1(regs);
-		request->flags = O_CREAT_WRONLY_TRUNC;
-		break;
-	case NR32_OPENAT:
-		break;
-#endif
-	default:
-		return -1;
-	}
-	/* 32-bit programs have other numbers. On x86 their openat is decoded, which is what their C library calls. */
-	if (IS_32BIT(task)) {
-#if defined(__TARGET_ARCH_x86)
-		if (number != NR32_OPENAT)
-			return -1;
-		request->dirfd = (int)regs->bx;
-		request->name = (const char *)(regs->cx & 0xffffffff);
-		request->flags = (__u32)regs->dx;
-		return 0;
-#else
-		return -1;
-#endif
-	}
-#if defined(__TARGET_ARCH_x86)
-	if (number == NR32_OPENAT)
-		return -1;	/* preadv */
-#endif
-	return 0;
-}
 
 static __always_inline struct file *file_of(struct task_struct *task, unsigned int fd)
 {
@@ -391,19 +300,8 @@ int file_open(__u64 *ctx)
 	struct request request;
 	long result = (long)ctx[1];
 
-	switch (REGS_SYSCALL(regs)) {	/* before anything costs: this runs on every system call of the host */
-	case NR_OPENAT:
-	case NR_OPENAT2:
-	case NR_OPEN_BY_HANDLE_AT:
-#if defined(__TARGET_ARCH_x86)
-	case NR_OPEN:
-	case NR_CREAT:
-	case NR32_OPENAT:
-#endif
-		break;
-	default:
+	if (!is_open(REGS_SYSCALL(regs)))
 		return 0;
-	}
 	if (bpf_get_current_pid_tgid() >> 32 == settings.tracer_pid)
 		return 0;
 	task = (struct task_struct *)bpf_get_current_task();
