@@ -164,8 +164,8 @@ def _with_immediate(opcode, code, at, rex, start):
     return _Instruction(end - start, rm, 0, False)
 
 
-def _jumped_into(code, first, last):
-    """Whether any jump in the function may lead to a byte in (first, last]: then an instruction there may run more than once.
+def _jumped_into(code, last):
+    """Whether any jump in the function may lead to a byte up to last: then the instruction there may run more than once for a call.
 
     Every byte is tried as the beginning of a jump, so none is missed and some that are none are found.
     """
@@ -179,7 +179,7 @@ def _jumped_into(code, first, last):
         if begin + size > len(code):
             continue
         target = begin + size + int.from_bytes(code[begin:begin + size], "little", signed=True)
-        if first < target <= last:
+        if 0 <= target <= last:
             return True
     return False
 
@@ -198,7 +198,7 @@ def cheap_place(code, wanted):
         if instruction is None:
             return ENTRY
         if instruction.emulated:
-            return Place(at, stack) if at == 0 or not _jumped_into(code, 0, at) else ENTRY
+            return Place(at, stack) if at == 0 or not _jumped_into(code, at) else ENTRY
         if instruction.written in registers or instruction.stack < 0:
             return ENTRY
         at += instruction.length
