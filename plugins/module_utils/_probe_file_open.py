@@ -94,8 +94,7 @@ class FileOpenProbe(BpfProbe):
             if len(self._waiting) < _MOST_WAITING:
                 self._waiting.append(event)
             else:
-                self._passed_over += 1
-                self._forget(event.key)
+                self._pass_over(event)
 
     def observe_unknown(self, everything=False):
         """Look at waiting files, a tick's worth or all: list of FileObserved."""
@@ -134,6 +133,13 @@ class FileOpenProbe(BpfProbe):
             self._judge(event.key, _events.INODE_CRYPTO)
         return FileObserved(event.time, event.subject, event.key, path, truncated, facts, look, event.counted)
 
+    def _pass_over(self, event):
+        """Count as lost what can't be looked at: every open of it that the kernel side has counted, and let it begin anew."""
+        value = self._opens.get(_events.OPEN_KEY.pack(*event.key)) if event.counted and self._opens else None
+        self._passed_over += _events.COUNTER.unpack(value)[0] if value is not None else 1
+        if event.counted:
+            self._forget(event.key)
+
     def _hold(self, event):
         """Keep a file opened for writing: its content comes later."""
         self._written.setdefault(event.subject.image, []).append(event)
@@ -141,7 +147,8 @@ class FileOpenProbe(BpfProbe):
         if self._held > _MOST_WRITTEN:
             _image, dropped = self._written.popitem(last=False)
             self._held -= len(dropped)
-            self._passed_over += len(dropped)
+            for each in dropped:
+                self._pass_over(each)
 
     def observe_written(self, image=None):
         """Look at the files an image (or, with None, any) opened for writing: list of FileObserved."""
