@@ -43,7 +43,7 @@ def environment(**more):
 class Window:
     """The tracer's window. `profile` is there after the with block."""
 
-    def __init__(self, request):
+    def __init__(self, request, constants):
         self.profile = None
         self.stderr = ""
         self._output = tempfile.TemporaryFile()
@@ -51,7 +51,7 @@ class Window:
         self._heard, announce = os.pipe()
         self._text = b""
         self._process = subprocess.Popen(
-            [SYSTEM_PYTHON, str(pathlib.Path(__file__).with_name("tracer_child.py")), json.dumps(request), str(announce)],
+            [SYSTEM_PYTHON, str(pathlib.Path(__file__).with_name("tracer_child.py")), json.dumps(request), str(announce), json.dumps(constants)],
             stdin=subprocess.DEVNULL, stdout=self._output, stderr=self._errors, pass_fds=[announce],
             env=environment(PYTHONPATH=str(COLLECTIONS), PYTHONDONTWRITEBYTECODE="1"))
         os.close(announce)
@@ -139,10 +139,13 @@ class TracerError(Exception):
 
 
 @contextlib.contextmanager
-def traced(check=True, **request):
-    """A window around the block, open when it begins. :arg request: fields of Request. :arg check: validate the profile."""
+def traced(check=True, constants=None, **request):
+    """A window around the block, open when it begins.
+
+    :arg check: validate the profile. :arg constants: bounds inside the tracer to set, see tracer_child.py. :arg request: fields of Request.
+    """
     require_root()
-    window = Window(dict({"duration": 600}, **request))
+    window = Window(dict({"duration": 600}, **request), constants or {})
     try:
         window.wait_attached()
         yield window

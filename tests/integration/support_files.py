@@ -28,9 +28,9 @@ commonName = optional
 
 
 @contextlib.contextmanager
-def open_folder():
-    """A folder that everybody may enter, gone afterwards: pytest's own is root's alone."""
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="cryptofleet-files-"))
+def open_folder(parent=None):
+    """A folder that everybody may enter, gone afterwards: pytest's own is root's alone. :arg parent: where, if it is there."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="cryptofleet-files-", dir=parent if parent and os.path.isdir(parent) else None))
     os.chmod(folder, 0o755)
     try:
         yield folder

@@ -10,7 +10,7 @@ import sys
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "kernels"))
 
-from debian_suites import Apt, cache_folder, locked  # noqa: E402  (scripts side by side, as in tests/kernels)
+from debian_suites import Apt, cache_folder, locked
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
