@@ -59,7 +59,7 @@ def speed(bench):
     rows, raw = [], {}
     for algorithm, size, seconds, budget in _SPEEDS:
         measure = functools.partial(_speed, algorithm, size)
-        pairs = interleave(bench.choose(4, 1), functools.partial(measure, 1), bench.traced, functools.partial(measure, seconds))
+        pairs = interleave(bench.choose(3, 1), functools.partial(measure, 1), bench.traced, functools.partial(measure, seconds))
         for clock, values in pairs.items():
             name = "openssl speed -evp %s -bytes %d, first %d s, by %s time" % (algorithm, size, seconds, clock)
             rows.append(values.share_row(name, budget))

@@ -12,7 +12,7 @@ import re
 import subprocess
 
 import support
-from host import CORES, lost
+from host import CORES, lost_row
 from measure import Result, Row, interleave, quartiles, value_row
 
 # Function -> calls in one window. A call of EVP_MAC_init makes several hits; together they stay within the window's budget of hits.
@@ -116,7 +116,7 @@ def events(bench):
     windows = bench.take_windows()
     rows = [
         value_row("calls not in the profile, at 50,000 a second for 5 s", missing, "", 0, form="%d"),
-        value_row("records lost and counted in these windows", [lost(window) for window in windows], "", 0, form="%d"),
+        lost_row(windows, "most lost in one of these windows, by cause", 0),
         value_row("  rate that was reached", rates, "a second", form="%.0f"),
     ]
     return Result(rows, {"runs": raw, "windows": windows})

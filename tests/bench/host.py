@@ -12,10 +12,14 @@ import re
 import time
 
 import support
+from measure import Row, quartiles
 
 # The load's own core, and the core of whatever drives it. The tracer is pinned nowhere, as on a real host.
 CORES = sorted(os.sched_getaffinity(0))
 LOAD_CORE, DRIVER_CORE = CORES[-1], CORES[0]
+
+# Program types that observe; others belong to cgroups and the network.
+_TRACING = ("kprobe", "tracing", "tracepoint", "raw_tracepoint", "perf_event", "lsm")
 
 USABLE = ("attached", "partial", "detached_over_budget")
 
@@ -89,9 +93,26 @@ def summary(coverage):
     }
 
 
-def lost(window):
-    """Records lost in a window. A path that was cut is not one: its record is there."""
-    return sum(number for cause, number in window["lost"].items() if cause != "path_truncated")
+def lost_row(windows, what, most=None):
+    """A row of what windows lost, by cause. most: int, the budget. A path that was cut is no loss: its record is there."""
+    lost = [{cause: number for cause, number in window["lost"].items() if cause != "path_truncated"} for window in windows]
+    causes = sorted({cause for one in lost for cause in one})
+    totals = [sum(one.values()) for one in lost]
+    measured = ", ".join("%s %d" % (cause, max(one.get(cause, 0) for one in lost)) for cause in causes) or "0"
+    first, _median, third = quartiles(totals)
+    met = None if most is None else "yes" if max(totals) <= most else "no"
+    return Row(what, "" if most is None else "<= %d" % most, measured, "%d .. %d" % (first, third), "", met, len(totals))
+
+
+def foreign_programs():
+    """How many BPF programs of other tracers are loaded, while no window of ours is open: their uprobes make untraced numbers worthless."""
+    for _attempt in range(10):  # the kernel frees our own a little after they are detached
+        programs = json.loads(support.run(support.tool("bpftool", "bpftool"), "-j", "prog", "list").stdout)
+        count = sum(program["type"] in _TRACING for program in programs)
+        if not count:
+            break
+        time.sleep(0.1)
+    return count
 
 
 def facts():

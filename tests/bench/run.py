@@ -54,11 +54,12 @@ def main():
         sys.exit("the tracer needs root")
     began = time.monotonic()
     document = {"began": datetime.datetime.now(datetime.timezone.utc).isoformat(), "quick": options.quick, "host": host.facts(), "results": {}}
-    rows, failed = [], []
+    rows, failed, disturbed = [], [], []
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         bench = host.Bench(pathlib.Path(folder), options.quick)
         for name in options.names or [name for name in BENCHMARKS if name not in EXTRA]:
             print("%4.0f s  %s ..." % (time.monotonic() - began, name), file=sys.stderr, flush=True)
+            before = host.foreign_programs()
             try:
                 result = BENCHMARKS[name](bench)
             except (Exception, pytest.fail.Exception):  # noqa: BLE001 -- the others are still worth their time
@@ -67,7 +68,10 @@ def main():
                 bench.take_windows()
                 continue
             rows += result.rows
-            document["results"][name] = {"rows": [row._asdict() for row in result.rows], "raw": result.raw}
+            foreign = max(before, host.foreign_programs())
+            if foreign:
+                disturbed.append(name)
+            document["results"][name] = {"rows": [row._asdict() for row in result.rows], "raw": result.raw, "foreign_programs": foreign}
     document["seconds"] = round(time.monotonic() - began, 1)
     document["failed"] = failed
     document["load_average_after"] = os.getloadavg()
@@ -81,6 +85,8 @@ def main():
         facts["cpu"], facts["cores"], ", virtual machine" if facts["virtual_machine"] else "", facts["kernel"], facts["openssl"].split(" (")[0],
         document["seconds"], facts["load_average_before"][0], document["load_average_after"][0]))
     print("raw numbers: %s" % (options.out / "bench.json"))
+    if disturbed:
+        print("BPF programs of others were loaded, so that untraced may not be untraced: %s" % ", ".join(disturbed))
     if failed:
         sys.exit("could not be measured: %s" % ", ".join(failed))
 

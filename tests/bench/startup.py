@@ -66,14 +66,12 @@ def _alone(_folder):
         began = time.time()
         # the shell in between for the same reason as above
         process = subprocess.Popen(
-            ["/bin/sh", "-c", '"$@"; exit "$?"', "sh", support.SYSTEM_PYTHON, str(support.CHECKOUT / "tests" / "integration" / "tracer_child.py"),
-             json.dumps({"duration": 1}), str(announce)], stdin=subprocess.DEVNULL, stdout=output, pass_fds=[announce],
+            ["/bin/sh", "-c", '"$@"; exit "$?"', "sh", support.SYSTEM_PYTHON, str(pathlib.Path(__file__).with_name("tracer_alone.py")),
+             "1", str(announce)], stdin=subprocess.DEVNULL, stdout=output, pass_fds=[announce],
             env=support.environment(PYTHONPATH=str(support.COLLECTIONS), PYTHONDONTWRITEBYTECODE="1"))
         os.close(announce)
         said = lines.readline()
         entered = time.time()
-        for _line in lines:
-            pass
         if process.wait() or said != "open\n":
             raise RuntimeError("the tracer failed")
         ended = time.time()

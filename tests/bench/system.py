@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from host import lost
-from measure import Result, interleave, value_row
+from host import lost_row
+from measure import Result, interleave
 
 
 def system(bench):
@@ -30,6 +30,6 @@ def system(bench):
         pairs["getppid CPU s"].added_row("CPU for one system call, getppid", "ns", 1e9),
         pairs["exec per second"].share_row("/bin/true started, a second"),
         pairs["exec CPU s"].added_row("  CPU for one start", "us", 1e6),
-        value_row("records lost in these windows", [lost(window) for window in windows], "", 0, form="%d"),
+        lost_row(windows, "most lost in one of these windows, by cause"),
     ]
     return Result(rows, dict({name: values.raw() for name, values in pairs.items()}, windows=windows))
