@@ -24,13 +24,30 @@ class LibraryFacts:
         self._known = {}
         self._packages = {}
         self._executables = {}
+        self._settled = False
 
-    def package(self, root, path):
-        """The package that owns a path below a root (bytes, empty for the host's own): dict or None."""
+    def _package(self, root, path):
+        """The package that owns a path below a root (bytes, empty for the host's own): dict or None.
+
+        The host's own are asked for together, by settle_packages(): dpkg's lists are read through for each question. A container's
+        may be gone by then.
+        """
+        if not root and not self._settled:
+            return None
         index = self._packages.get(root)
         if index is None:
             index = self._packages[root] = PackageIndex(root or b"/")
         return index.owner(path)
+
+    def settle_packages(self, records):
+        """Enter the packages of the host's files that ProcessRecords hold. Later questions are answered at once."""
+        own = [record for record in records if self._looker.root(record.mount_namespace, record.pid) == b""]
+        libraries = [library for record in own for library in record.libraries.values() if library.inode is not None and library.package is None]
+        index = self._packages.setdefault(b"", PackageIndex(b"/"))
+        owners = index.owners({library.path for library in libraries} | {record.exe for record in own if record.exe})
+        for library in libraries:
+            library.package = owners[library.path]
+        self._settled = True
 
     def problems(self):
         """Package databases that could not be read: list of str."""
@@ -73,7 +90,7 @@ class LibraryFacts:
                 family, version = found or (family, None)
         except (OSError, ElfError):
             return name, family, None, build_id, None, None
-        return name, family, version, own_build_id, self.package(root, path), inode
+        return name, family, version, own_build_id, self._package(root, path), inode
 
     def executable(self, path, namespace, pid):
         """``(build id, package)`` of a program: str or None, dict or None. Arguments as describe()'s."""
@@ -91,7 +108,7 @@ class LibraryFacts:
                 build_id = elf.build_id()
         except (OSError, ElfError):
             build_id = None
-        return build_id, self.package(root, path)
+        return build_id, self._package(root, path)
 
     def on_disk(self, record, namespace, pid):
         """Whether the file a LibraryRecord was mapped from is still the one at its path: bool, or None where that can't be told."""

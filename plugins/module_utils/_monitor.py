@@ -66,6 +66,7 @@ class Stream:
             if kind == "process_fork":
                 line["child_pid"], line["pid"] = record.pid, record.parent_pid or record.pid
         elif kind == "library_load":
+            self.window.library_facts.settle_packages([record])
             line["library"] = self.writer.library(thing)
         else:
             entry = self.writer.file(thing) if kind == "file_open" else self.writer.operation(thing)

@@ -26,7 +26,7 @@ _MOST_TARGETS = 16
 # What a TLS handshake or a random number calls many times: each of these can be let go without the others.
 _ALONE = {NAMES.index(name) for name in (
     "EVP_CipherInit_ex", "EVP_CipherInit_ex2", "EVP_EncryptInit_ex", "EVP_DecryptInit_ex", "EVP_DigestInit_ex", "EVP_DigestInit_ex2",
-    "HMAC_Init_ex", "EVP_MAC_init", "EVP_KDF_derive", "EVP_DigestSignInit", "EVP_DigestSignInit_ex", "EVP_DigestVerifyInit",
+    "EVP_Digest", "HMAC_Init_ex", "EVP_MAC_init", "EVP_KDF_derive", "EVP_DigestSignInit", "EVP_DigestSignInit_ex", "EVP_DigestVerifyInit",
     "EVP_DigestVerifyInit_ex", "EVP_PKEY_derive_init", "EVP_PKEY_derive_init_ex", "EVP_PKEY_keygen", "EVP_PKEY_generate")}
 
 # Seconds between two looks at the number of hits.

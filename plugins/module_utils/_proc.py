@@ -275,6 +275,11 @@ def open_fds(pid, proc_root="/proc"):
     return entries
 
 
+def peak_memory_kib():
+    """The most memory this process had resident (int, KiB). getrusage(2) would count what its parent had before execve."""
+    return next(int(line.split()[1]) for line in _read("/proc", os.getpid(), "status").split(b"\n") if line.startswith(b"VmHWM:"))
+
+
 def boot_time_offset():
     """Seconds (float) to add to the time since boot (CLOCK_BOOTTIME, which counts suspension) for the time of day.
 

@@ -252,7 +252,7 @@ class Window:
             "probes": [_coverage.probe_entry(probe, writer.put_path) for probe in self.engine.probes], "lost": lost,
             "processes": {"seen": self.ledger.seen, "reported": reported, "omitted_over_bound": left_out + self.ledger.omitted,
                           "not_permitted": self.ledger.not_permitted},
-            "tracer": {"cpu_seconds": round(usage.ru_utime + usage.ru_stime, 4), "peak_memory_kib": usage.ru_maxrss,
+            "tracer": {"cpu_seconds": round(usage.ru_utime + usage.ru_stime, 4), "peak_memory_kib": _proc.peak_memory_kib(),
                        "attach_seconds": round(self.attach_seconds, 4), "detach_seconds": round(self.detach_seconds, 4)},
         }
 
@@ -270,6 +270,7 @@ class Window:
         left_out = max(0, len(records) - self.request.max_processes)
         records = records[:self.request.max_processes]
         writer = Writer(self.request.redact, self.boot_offset)
+        self.library_facts.settle_packages(records)
         entries = [writer.process(record, self._executable_facts(record)) for record in records]
         entries.sort(key=lambda entry: (entry["started_at"] or "", entry["pid"], entry["exec_number"] or 0))
         coverage = self.coverage(writer, len(entries), left_out)

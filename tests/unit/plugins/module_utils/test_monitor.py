@@ -40,7 +40,7 @@ class Stream:
         self.lines, self.stopped = [], []
         self.stream = _monitor.Stream(Request(max_events=max_events), dict(EVERYTHING, **(filters or {})), self.lines.append)
         self.stream.writer = Writer(redact, 0.0)
-        self.stream.window = types.SimpleNamespace(stop=self.stopped.append)
+        self.stream.window = types.SimpleNamespace(stop=self.stopped.append, library_facts=types.SimpleNamespace(settle_packages=lambda records: None))
 
     def observe(self, kinds=KINDS, time=SECOND, **fields):
         made = things()
@@ -117,6 +117,7 @@ def window(monkeypatch):
             self.request = request
             self.engine = types.SimpleNamespace(close=lambda: closed.append(1))
             self.ledger = types.SimpleNamespace(records=lambda: [1, 2])
+            self.library_facts = types.SimpleNamespace(settle_packages=lambda records: None)
 
         def run(self):
             if self.fails:
