@@ -3,7 +3,7 @@
 #
 #   make audit                        audit this machine
 #   make audit INVENTORY=hosts.yml    audit the hosts of an inventory; DURATION= seconds, DEST= folder of the audit
-#   make test                         everything CI runs; its parts: lint test-unit test-integration bpf-check test-kernels
+#   make test                         everything CI runs; its parts: lint test-unit test-integration test-molecule bpf-check test-kernels
 #   make bench                        the budgets, measured
 #   make bpf                          build the BPF objects anew
 
@@ -25,7 +25,7 @@ PYTHON := $(shell for python in /usr/bin/python3 python3 python3.13 python3.12 p
 BIN := .venv/bin
 LINK := .ansible/collections/ansible_collections/cryptofleet/audit
 
-.PHONY: help audit test lint test-unit test-integration test-kernels bench bpf bpf-check build clean
+.PHONY: help audit test lint test-unit test-integration test-molecule test-kernels bench bpf bpf-check build clean
 
 help:
 	@sed -n '4,8s/^#   //p' Makefile
@@ -61,6 +61,7 @@ audit: .venv/stamp-audit | $(LINK)
 test: lint bpf-check
 	@# one run of pytest for both, so that its closing line counts every test
 	@$(MAKE) test-kernels SHORT=1
+	@$(MAKE) test-molecule
 	@PATH="$(abspath $(BIN)):$$PATH" python -m pytest tests/unit tests/integration tests/kernels $(PYTEST_ARGS)
 
 lint: .venv/stamp-test | $(LINK)
@@ -71,6 +72,12 @@ test-unit: .venv/stamp-test | $(LINK)
 
 test-integration: .venv/stamp-test | $(LINK)
 	@PATH="$(abspath $(BIN)):$$PATH" python -m pytest tests/integration $(PYTEST_ARGS)
+
+# the scenarios' steps as they go; all of what they said only where one failed
+test-molecule: .venv/stamp-test | $(LINK)
+	@mkdir -p tests/output
+	@PATH="$(abspath $(BIN)):$$PATH" extensions/molecule/network.sh molecule test --all --no-command-borders 2>&1 | tee tests/output/molecule.log | \
+		{ grep --line-buffered '\] Executed' || true; } || { cat tests/output/molecule.log >&2; exit 1; }
 
 test-kernels: .venv/stamp-test | $(LINK)
 	@PATH="$(abspath $(BIN)):$$PATH" python tests/kernels/run.py $(if $(SHORT),--short)
