@@ -45,7 +45,7 @@ class _NoOperations(Probe):
         if wanted:
             self.status, self.reason = UNSUPPORTED, "engine procfs sees no function calls"
 
-    def counts(self):
+    def counts(self, over=None):
         return []
 
     def is_target(self, _device, _inode):
@@ -65,7 +65,7 @@ class _Files(_Polled):
     def observe_written(self, image=None):
         return []
 
-    def counts(self):
+    def counts(self, over=None):
         return []
 
 

@@ -37,7 +37,8 @@ class Ledger:
         self._images = {}  # _key() -> ProcessRecord
         self._current = {}  # pid -> ProcessRecord
         self._ended = collections.deque()  # ended images without observation, oldest first
-        self._opens = {}  # OpenKey -> (ProcessRecord, FileRecord)
+        self._opens = {}  # OpenKey -> FileRecord
+        self.sightings = 0  # of opens and operations that are counted in the kernel, since it was last emptied
         self._own_session = own_session()
         self.seen = 0
         self.omitted = 0
@@ -293,6 +294,7 @@ class Ledger:
             held.observed = observed
         if observed.counted:
             self._opens[observed.key] = held
+            self.sightings += 1
         else:
             held.count += 1
         held.last_seen = max(held.last_seen, observed.time)
@@ -300,6 +302,7 @@ class Ledger:
     def on_operation(self, event, library):
         """OperationSeen; library: path (bytes) of the probed file. Its count comes with count_operations()."""
         record = self.find(event.subject)
+        self.sightings += 1
         operation = self._operation(record, event.key, event.key_bits, library, event.time)
         if operation is not None:
             self._observer("operation", event.time, record, operation)
@@ -319,7 +322,14 @@ class Ledger:
                                                                  bool(key.internal), 0, time, time)
         return held
 
-    # counts, at the end
+    # counts, at the end and when the kernel's maps fill up
+
+    def is_over(self, key):
+        """Whether the image of an OpenKey or OperationKey can do nothing any more, and what it did is entered here."""
+        if isinstance(key, _events.OpenKey) and key not in self._opens:
+            return False  # its file waits to be looked at
+        record = self._images.get((key.pid, key.start, key.exec_id))
+        return record is not None and record.ended
 
     def count_files(self, counts):
         """Take over the kernel side's counts of opens: list of ``(OpenKey, count, first, last)``."""

@@ -177,15 +177,22 @@ class FileOpenProbe(BpfProbe):
         if self._opens:
             self._opens.discard(_events.OPEN_KEY.pack(*key))
 
-    def counts(self):
-        """The kernel side's counts: list of ``(OpenKey, count, first, last)``; times in ns since boot."""
+    def counts(self, over=None):
+        """The kernel side's counts: list of ``(OpenKey, count, first, last)``; times in ns since boot.
+
+        :arg over: called with an OpenKey: with it, only the counts it is true for, and they are taken out of the kernel.
+        """
         if not self._opens:
             return []
         counts = []
-        for raw in self._opens.keys():
+        for raw, key in [(raw, _events.OpenKey(*_events.OPEN_KEY.unpack(raw))) for raw in self._opens.keys()]:
+            if over is not None and not over(key):
+                continue
             value = self._opens.get(raw)
             if value is not None:
-                counts.append((_events.OpenKey(*_events.OPEN_KEY.unpack(raw)),) + _events.COUNTER.unpack(value))
+                counts.append((key,) + _events.COUNTER.unpack(value))
+                if over is not None:
+                    self._opens.discard(raw)
         return counts
 
     def losses(self):

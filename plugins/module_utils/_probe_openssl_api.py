@@ -270,18 +270,24 @@ class OpensslApiProbe(Probe):
         """Whether a file is already probed, or was tried."""
         return (device, inode) in self._files
 
-    def counts(self):
-        """The kernel side's counts: list of ``(OperationKey, key bits, count, first, last)``; times in ns since boot."""
+    def counts(self, over=None):
+        """The kernel side's counts: list of ``(OperationKey, key bits, count, first, last)``; times in ns since boot.
+
+        :arg over: called with an OperationKey: with it, only the counts it is true for, and they are taken out of the kernel.
+        """
         if not self._maps:
             return []
         operations = _kernel.Map(self._maps["operations"], _events.OPERATION_KEY.size, _events.OPERATION_VALUE.size)
         counts = []
-        for raw in operations.keys():
+        for raw, key in [(raw, _events.decode_operation_key(raw)) for raw in operations.keys()]:
+            if over is not None and not over(key):
+                continue
             value = operations.get(raw)
             if value is not None:
-                key = _events.decode_operation_key(raw)
                 count, first, last, key_bits = _events.OPERATION_VALUE.unpack(value)
                 counts.append((key, key.key_bits or key_bits, count, first, last))
+                if over is not None:
+                    operations.discard(raw)
         return counts
 
     def counters(self):

@@ -27,6 +27,9 @@ from ._selection import Selection
 # Seconds between two looks at the buffers; a buffer that fills up is looked at earlier.
 _TICK = 0.2
 
+# First sights between two emptyings of the kernel's counter maps: half of what the smaller holds (bpf/: opens, operations).
+_MOST_SIGHTINGS = 8192
+
 
 @dataclasses.dataclass
 class Request:
@@ -146,9 +149,17 @@ class Window:
                 break
             self.engine.wait(min(_TICK, left))
             self._take(self.engine.read())
+            if self.ledger.sightings > _MOST_SIGHTINGS:
+                self._empty_maps()
             if self.selection.pids and not self.selection.needs_cgroups and not self.selection.names and not self.ledger.selected_alive():
                 self.stop("targets_exited")
         return self._stopped
+
+    def _empty_maps(self):
+        """Take the counts of what has ended out of the kernel, whose maps hold so many."""
+        self.ledger.sightings = 0
+        self.ledger.count_files(self.engine.files.counts(self.ledger.is_over))
+        self.ledger.count_operations(self.engine.openssl.counts(self.ledger.is_over), lambda number: self.engine.openssl.library(number).path)
 
     def _take(self, events):
         for event in events:
