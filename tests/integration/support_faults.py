@@ -15,6 +15,7 @@ import pathlib
 import shutil
 import subprocess
 import tempfile
+import time
 from typing import NamedTuple, Optional
 
 import pytest
@@ -95,6 +96,17 @@ def as_nobody():
 def mounted(script):
     """A prefix that runs a command in a mount namespace of its own, after a shell script changed the mounts there."""
     return [tool("unshare", "util-linux"), "--mount", "--propagation", "private", "/bin/sh", "-euc", script + '\nexec "$@"', "sh"]
+
+
+def until(condition, seconds=30):
+    """Wait for a condition of which nothing tells; its value."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, "it did not come true in %d s" % seconds
+        time.sleep(0.02)
 
 
 class Answer(NamedTuple):
