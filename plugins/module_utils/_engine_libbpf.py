@@ -130,7 +130,7 @@ class LibbpfEngine:
             found = os.fstat(fd)
             if self.openssl.is_target(found.st_dev, found.st_ino):
                 return
-            with _elf.ElfFile.open(os.dup(fd)) as elf:
+            with _elf.ElfFile.open(fd) as elf:
                 exports = _libraries.exports_openssl(elf)
             if exports:
                 self.openssl.add(os.dup(fd), path)

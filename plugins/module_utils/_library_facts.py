@@ -81,7 +81,7 @@ class LibraryFacts:
             return name, family, None, build_id, None, None
         version = own_build_id = inode = None
         try:
-            with ElfFile.open(os.open(root + path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)) as elf:
+            with ElfFile.open(root + path) as elf:
                 inode = os.fstat(elf.fd).st_ino
                 own_build_id = elf.build_id()
                 if build_id and own_build_id != build_id:
@@ -104,7 +104,7 @@ class LibraryFacts:
         if root is None:
             return None, None
         try:
-            with ElfFile.open(os.open(root + path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)) as elf:
+            with ElfFile.open(root + path) as elf:
                 build_id = elf.build_id()
         except (OSError, ElfError):
             build_id = None

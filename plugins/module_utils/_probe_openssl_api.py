@@ -187,7 +187,7 @@ class OpensslApiProbe(Probe):
         return {row: sum_of_cpus(hits.get(row.to_bytes(4, "little"))) for row in range(len(FUNCTIONS))}
 
     def _attach(self, target, fd):
-        with ElfFile.open(os.dup(fd)) as elf:
+        with ElfFile.open(fd) as elf:
             target.build_id = elf.build_id()
             if elf.machine != _MACHINES.get(_kernel.architecture()):
                 raise LoadError("it is for another machine (e_machine %d, %d bit)" % (elf.machine, elf.bits))
