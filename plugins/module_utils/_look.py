@@ -38,21 +38,25 @@ class Looker:
         self._facts = {}
 
     def remember(self, namespace, pid):
-        """That a process lives in a mount namespace: so a later file of a neighbour that is gone can still be looked at."""
+        """That a process lives in a mount namespace: so a later file of a neighbour that is gone can still be looked at.
+
+        The first one told of stays until it is gone: of those that were there before the window it is the longest-lived.
+        """
         if namespace and namespace != self._own_namespace:
-            self._ways_in[namespace] = pid
+            self._ways_in.setdefault(namespace, pid)
 
     def root(self, namespace, pid):
         """Bytes to put before a path of a mount namespace to reach it from here; None where there is no way in."""
         if not namespace or namespace == self._own_namespace:
             return b""
-        for candidate in (pid, self._ways_in.get(namespace)):
+        for candidate in (self._ways_in.get(namespace), pid):
             try:
                 if candidate and _proc.mount_namespace(candidate) == namespace:
                     self._ways_in[namespace] = candidate
                     return b"/proc/%d/root" % candidate
             except PermissionError:
                 continue
+        self._ways_in.pop(namespace, None)
         return None
 
     def look(self, path, namespace, pid, inode):

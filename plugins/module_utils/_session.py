@@ -12,6 +12,12 @@ import os
 from . import _proc
 
 
+def _is_sshd_of_a_container(stat):
+    """Whether init is the listener itself, as in a container that runs nothing else: then its child is the connection's."""
+    first = _proc.read_stat(1)
+    return stat.comm.startswith(b"sshd") and first is not None and first.comm.startswith(b"sshd")
+
+
 def own_session():
     """The pids of the connection this process came by, from its first process to this one; what they start belongs to it too.
 
@@ -21,7 +27,7 @@ def own_session():
     pid = os.getppid()
     while pid > 1 and len(chain) < 64:
         stat = _proc.read_stat(pid)
-        if stat is None or stat.ppid == 1:
+        if stat is None or (stat.ppid == 1 and not _is_sshd_of_a_container(stat)):
             break  # a child of init is a service (sshd's listener) or a lost session: not this connection's
         chain.append((pid, stat.comm))
         pid = stat.ppid

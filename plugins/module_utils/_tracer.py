@@ -89,6 +89,7 @@ class Window:
             opener = b"/proc/%d/map_files/%x-%x" % (pid, mapping.start, mapping.end)
             self._probe_library(mapping.path, opener, (mapping.dev_major, mapping.dev_minor, mapping.inode))
         for record in self.ledger.records():
+            self.engine.files.looker.remember(record.mount_namespace, record.pid)
             if record.exe:
                 self._probe_executable(record, present=True)
 
