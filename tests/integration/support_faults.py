@@ -146,7 +146,7 @@ class BrokenWindow(Window):
         self._heard, announce = os.pipe()
         self._text = b""
         self._process = subprocess.Popen(
-            command("window", request, prefix, str(announce)), stdin=subprocess.DEVNULL, stdout=self._output, stderr=self._errors, pass_fds=[announce],
+            command("window", request, prefix, str(announce), "{}"), stdin=subprocess.DEVNULL, stdout=self._output, stderr=self._errors, pass_fds=[announce],
             cwd="/", env=environment(PYTHONPATH=str(COLLECTIONS), PYTHONDONTWRITEBYTECODE="1", FAULT=fault))
         os.close(announce)
 
