@@ -1,0 +1,184 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A process under all probes does what it does without them, and what is looked at keeps no trace of that."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import subprocess
+import time
+
+import pytest
+from support import SYSTEM_PYTHON, environment, file, process, run, talking, tool, traced
+from support_faults import ask, assert_ran
+
+# Threads that hash and encrypt, timers that interrupt them, forks, failed opens, and a programs' usual ways to end.
+BUSY = r"""
+import ctypes, hashlib, hmac, os, signal, ssl, subprocess, sys, threading
+ticks = [0]
+def tick(*_unused):
+    ticks[0] += 1
+signal.signal(signal.SIGALRM, tick)
+signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+results = [None] * 4
+def work(number):
+    total = hashlib.sha256()
+    for turn in range(400):
+        total.update(hashlib.new("sha512", b"%d %d" % (number, turn)).digest())
+        total.update(hmac.new(b"key", total.digest(), "sha256").digest())
+        if turn % 100 == 0:
+            total.update(hashlib.pbkdf2_hmac("sha256", b"p", b"s", 100))
+    results[number] = total.hexdigest()
+threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+signal.setitimer(signal.ITIMER_REAL, 0)
+for path in ("/no/such.key", "/etc/ssl/openssl.cnf", "/dev/null", "/"):
+    try:
+        os.close(os.open(path, os.O_RDONLY))
+        results.append("ok")
+    except OSError as error:
+        results.append(error.errno)
+for code in range(5):
+    child = os.fork()
+    if child == 0:
+        os._exit(code)
+    results.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+results.append(subprocess.run(["openssl", "dgst", "-sha256"], input=b"abc", capture_output=True).stdout.decode())
+results.append(sorted(cipher["name"] for cipher in ssl.create_default_context().get_ciphers()))
+results.append(ticks[0] > 0)
+print(results)
+sys.exit(42)
+"""
+
+
+def test_the_same_output_and_exit_code():
+    plain = run(SYSTEM_PYTHON, "-I", "-c", BUSY, check=False)
+    with traced() as window:
+        probed = run(SYSTEM_PYTHON, "-I", "-c", BUSY, check=False)
+        window.settle()
+    after = run(SYSTEM_PYTHON, "-I", "-c", BUSY, check=False)
+    assert plain.returncode == probed.returncode == after.returncode == 42, probed.stderr
+    assert plain.stdout == probed.stdout == after.stdout
+    assert_ran(window.profile)
+    entry = process(window.profile, probed.pid)
+    assert entry["exit_code"] == 42 and entry["operations"] and entry["libraries"]
+
+
+@pytest.mark.parametrize("command, code", [
+    (["openssl", "dgst", "-sha256", "/etc/ssl/openssl.cnf"], 0), (["openssl", "dgst", "/no/such"], 1),
+    (["sh", "-c", "kill -SEGV $$"], -11), (["sh", "-c", "exit 7"], 7), (["openssl", "speed", "-seconds", "1", "-bytes", "16", "sha256"], 0)])
+def test_exit_codes(command, code):
+    with traced():
+        assert run(*command, check=False).returncode == code
+
+
+def state(pid):
+    """What a debugger would change."""
+    wanted = ("TracerPid", "SigBlk", "SigIgn", "SigCgt", "ShdPnd", "SigPnd", "Seccomp", "NoNewPrivs", "CapEff", "Threads", "FDSize", "Groups", "Uid", "State")
+    fields = dict(line.split(":\t", 1) for line in pathlib.Path("/proc/%d/status" % pid).read_text().splitlines())
+    told = {name: fields[name] for name in wanted}
+    told["fds"] = sorted(os.readlink(path) for path in pathlib.Path("/proc/%d/fd" % pid).iterdir())
+    told["limits"] = pathlib.Path("/proc/%d/limits" % pid).read_text()
+    told["personality"] = pathlib.Path("/proc/%d/personality" % pid).read_text()
+    return told
+
+
+WAITING = "import hashlib, sys\nwhile True:\n hashlib.new('sha256', b'x'); print(flush=True); input()"
+
+
+def test_nothing_of_a_process_is_changed():
+    with talking(WAITING) as load:
+        load.hear()
+        before = wait_asleep(load.pid)
+        with traced(pids=[load.pid]) as window:
+            load.tell()
+            load.hear()
+            inside = wait_asleep(load.pid)
+            window.settle()
+        load.tell()
+        load.hear()
+        after = wait_asleep(load.pid)
+    assert before["TracerPid"] == "0" and before == inside == after
+    assert process(window.profile, load.pid)["operations"]
+
+
+def wait_asleep(pid):
+    deadline = time.monotonic() + 30
+    while not state(pid)["State"].startswith("S") and time.monotonic() < deadline:
+        os.sched_yield()
+    return state(pid)
+
+
+def test_a_process_is_neither_traced_nor_stopped():
+    """strace can attach to a probed process and sees no system call that it did not make."""
+    with talking(WAITING) as load:
+        load.hear()
+        with traced(pids=[load.pid]):
+            with subprocess.Popen([tool("strace", "strace"), "-p", str(load.pid), "-e", "trace=all"], stderr=subprocess.PIPE, text=True, env=environment()) as watch:
+                assert "attached" in watch.stderr.readline()
+                load.tell()
+                load.hear()
+                watch.terminate()
+                seen = {line.split("(")[0] for line in watch.stderr if "(" in line and not line.startswith(("strace", "---"))}
+    assert seen <= {"read", "write", "<... read resumed>", "brk", "mmap", "munmap", "futex", "restart_syscall", "lseek", "ioctl", "select", "pselect6"}, seen
+
+
+def times(path):
+    found = os.stat(path)
+    return found.st_atime_ns, found.st_mtime_ns, found.st_ctime_ns
+
+
+def test_access_times(tmp_path):
+    """The tracer reads what was only opened, and leaves no trace of that. A file system that keeps no times would prove nothing."""
+    control, key, loose = tmp_path / "control.key", tmp_path / "site.key", tmp_path / "loose"
+    for path in (control, key):
+        run("openssl", "genpkey", "-algorithm", "ed25519", "-out", path)
+    loose.write_text("nothing of cryptography\n")
+    for path in (control, key, loose, tmp_path):
+        os.utime(path, (1000, 2000))
+    before = [times(path) for path in (key, loose, tmp_path)]
+    code = "import os, sys\nfor path in sys.argv[1:]:\n os.close(os.open(path, os.O_RDONLY))"
+    with traced() as window:
+        done = run(SYSTEM_PYTHON, "-I", "-c", code, key, loose)
+        window.settle()
+        assert ask("snapshot").document
+    assert file(process(window.profile, done.pid), key)["kind_by"] == "content", "it was read"
+    assert [times(path) for path in (key, loose, tmp_path)] == before
+    control.read_bytes()
+    assert times(control)[0] > 10 ** 12, "this file system keeps no access times: mount it with relatime"
+
+
+def test_what_would_block_or_wake_is_not_opened(tmp_path):
+    """A pipe nobody writes to, a socket, a device: looking at them by their names is enough."""
+    os.mkfifo(tmp_path / "pipe.key")
+    os.mknod(tmp_path / "null.pem", 0o020666, os.makedev(1, 3))
+    os.symlink(tmp_path / "pipe.key", tmp_path / "link.pem")
+    code = "import os, sys\nfor path in sys.argv[1:]:\n os.close(os.open(path, os.O_RDWR))"
+    began = time.monotonic()
+    with traced() as window:
+        run(SYSTEM_PYTHON, "-I", "-c", code, tmp_path / "pipe.key", tmp_path / "null.pem", tmp_path / "link.pem")
+        window.settle()
+    assert time.monotonic() - began < 60
+
+
+def test_a_mount_can_go_while_the_window_is_open(tmp_path):
+    """Nothing that was looked at is kept open."""
+    folder = tmp_path / "mounted"
+    folder.mkdir()
+    run("mount", "-t", "tmpfs", "tmpfs", folder)
+    try:
+        run("openssl", "genpkey", "-algorithm", "ed25519", "-out", folder / "site.key")
+        program = folder / "program"
+        program.write_bytes(pathlib.Path("/bin/cat").read_bytes())
+        program.chmod(0o755)
+        with traced() as window:
+            done = run(program, folder / "site.key")
+            window.settle()
+            run("umount", folder)
+    finally:
+        run("umount", folder, check=False)
+    assert process(window.profile, done.pid)["files"]
