@@ -11,7 +11,7 @@ import signal
 import subprocess
 
 import pytest
-from support import COLLECTIONS, SYSTEM_PYTHON, environment, process, run, talking, tool, traced
+from support import COLLECTIONS, SYSTEM_PYTHON, environment, process, run, talking, tool
 from support_faults import BrokenWindow, ask, broken, mounted, until
 
 FOLDERS = [pathlib.Path(folder) for folder in ("/tmp", "/var/tmp", "/dev/shm", "/run")]
