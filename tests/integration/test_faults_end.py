@@ -91,7 +91,7 @@ def test_the_window_writes_nothing(tmp_path):
     prefix = [tool("strace", "strace"), "--follow-forks", "--output", str(log), "--trace", calls, "--quiet=all"]
     subprocess.run([*prefix, SYSTEM_PYTHON, str(pathlib.Path(__file__).with_name("fault_child.py")), "trace", '{"duration": 1}'], check=True, cwd="/",
                    stdout=subprocess.DEVNULL, env=environment(PYTHONPATH=str(COLLECTIONS), PYTHONDONTWRITEBYTECODE="1", FAULT=""))
-    lines = [line.split(" ", 1)[1] for line in log.read_text(errors="replace").splitlines()]
+    lines = [line.split(None, 1)[1] for line in log.read_text(errors="replace").splitlines()]
     assert len(lines) > 100
     wrong = [line for line in lines if any(flag in line for flag in ("O_WRONLY", "O_RDWR", "O_CREAT")) or not line.lstrip().startswith(("open", "execve", "+++", "---", "<..."))]
     wrong = [line for line in wrong if "/dev/null" not in line and "/sys/fs/bpf" not in line]
