@@ -165,6 +165,7 @@ class FileOpenProbe(BpfProbe):
             look = self.looker.look(event.path, event.subject.mount_namespace, event.subject.image.pid, event.key.inode)
             facts = look.facts
         if facts.kind is None:
+            self._gone += look is not None and look.gone
             self._forget(event.key)
             return None
         return FileObserved(event.time, event.subject, event.key, event.path, truncated, facts, look, event.counted)
@@ -205,7 +206,7 @@ class FileOpenProbe(BpfProbe):
         return losses
 
     def unseen(self):
-        """Opens of files that were gone before their content could be looked at (int): no loss of a kind that can be known."""
+        """Opens of files that were gone before their content could be looked at, and whose names tell nothing (int)."""
         return self._gone
 
     def close(self):

@@ -262,6 +262,7 @@ class Window:
         return {
             "complete": not reasons, "reasons": reasons,
             "probes": [_coverage.probe_entry(probe, writer.put_path) for probe in self.engine.probes], "lost": lost,
+            "files_gone": self.engine.files.unseen(),
             "processes": {"seen": self.ledger.seen, "reported": reported, "omitted_over_bound": left_out + self.ledger.omitted,
                           "not_permitted": self.ledger.not_permitted},
             "tracer": {"cpu_seconds": round(usage.ru_utime + usage.ru_stime, 4), "peak_memory_kib": _proc.peak_memory_kib(),
