@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the ledger keeps: processes, and the libraries, files and operations each was seen with.
+"""What the ledger keeps: processes, and the libraries, files, operations and handshakes each was seen with.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -57,6 +57,16 @@ class OperationRecord:
 
 
 @dataclasses.dataclass
+class HandshakeRecord:
+    """Handshakes of one kind by one process. Times in ns since boot."""
+
+    seen: Any  # TlsHandshake or SshHandshake of _handshakes: what the first of them showed
+    count: int
+    first_seen: int
+    last_seen: int
+
+
+@dataclasses.dataclass
 class ProcessRecord:
     """One program image of one process. start in ns since boot; exec_id None where only /proc was asked."""
 
@@ -86,7 +96,9 @@ class ProcessRecord:
     libraries: Dict[bytes, LibraryRecord] = dataclasses.field(default_factory=dict)
     files: Dict[Any, FileRecord] = dataclasses.field(default_factory=dict)
     operations: Dict[Any, OperationRecord] = dataclasses.field(default_factory=dict)
-    left_out: Dict[str, Set[Any]] = dataclasses.field(default_factory=dict)  # over a bound: files, libraries, operations -> which
+    tls: Dict[Any, HandshakeRecord] = dataclasses.field(default_factory=dict)
+    ssh: Dict[Any, HandshakeRecord] = dataclasses.field(default_factory=dict)
+    left_out: Dict[str, Set[Any]] = dataclasses.field(default_factory=dict)  # over a bound: name of one of these -> which
 
     @property
     def ticks(self):
@@ -100,4 +112,4 @@ class ProcessRecord:
 
     def has_crypto(self):
         """Whether anything was observed of it."""
-        return bool(self.libraries or self.files or self.operations)
+        return bool(self.libraries or self.files or self.operations or self.tls or self.ssh)
