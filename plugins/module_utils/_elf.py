@@ -18,10 +18,11 @@ import struct
 # Sources of the constants: System V gABI chapters 4 and 5 and /usr/include/elf.h (glibc); DT_GNU_HASH and versions: binutils
 # include/elf/common.h, Drepper "ELF Symbol Versioning"; NT_GNU_BUILD_ID: binutils; 64-bit DT_HASH words: glibc sysdeps/s390, alpha.
 _PT_LOAD, _PT_DYNAMIC, _PT_NOTE = 1, 2, 4
-_PF_X = 1
+_PF_X, _PF_W = 1, 2
 _DT_NEEDED, _DT_HASH, _DT_STRTAB, _DT_SYMTAB, _DT_STRSZ, _DT_SONAME = 1, 4, 5, 6, 10, 14
 _DT_GNU_HASH, _DT_VERSYM = 0x6FFFFEF5, 0x6FFFFFF0
-_SHT_DYNSYM = 11
+_SHT_NOBITS, _SHT_DYNSYM = 8, 11
+SHF_WRITE, SHF_ALLOC, SHF_EXECINSTR, SHF_COMPRESSED = 1, 2, 4, 0x800
 _STT_FUNC = 2  # STT_GNU_IFUNC (10) is left out: its value is the resolver, which runs once, not the function
 _STB_EXPORTED = (1, 2, 10)  # GLOBAL, WEAK, GNU_UNIQUE
 _STV_EXPORTED = (0, 3)  # DEFAULT, PROTECTED
@@ -38,10 +39,13 @@ _MAX_STRING = 4096
 _MAX_NEEDED = 1024
 _MAX_CHAIN = 1024
 _MAX_NOTE_SEGMENTS = 16
+_MAX_SECTION_NAMES = 1 << 20
 _MAX_SCAN = 262144
 _CHUNK = 32
 
 _Segment = collections.namedtuple("_Segment", "type flags offset vaddr filesz align")
+Section = collections.namedtuple("Section", "name flags vaddr offset size")
+Section.__doc__ = """One section that has content in the file. name: bytes; flags: int, SHF_*; vaddr: int, its address; offset, size: int, bytes."""
 
 
 class ElfError(ValueError):
@@ -155,7 +159,7 @@ class ElfFile:
         self._order = "<" if self.little_endian else ">"
         wide = self.bits == 64
         (self.type, self.machine, _version, _entry, table, self._sections, _flags, _ehsize, entry_size, count,
-         self._section_size, self._section_count, _names) = self._unpack("HHIQQQIHHHHHH" if wide else "HHIIIIIHHHHHH", 16)
+         self._section_size, self._section_count, self._section_names) = self._unpack("HHIQQQIHHHHHH" if wide else "HHIIIIIHHHHHH", 16)
         layout = struct.Struct(self._order + ("IIQQQQQQ" if wide else "IIIIIIII"))
         if count > _MAX_PROGRAM_HEADERS or count and entry_size != layout.size:
             raise ElfError("%d program headers of %d bytes" % (count, entry_size))
@@ -203,6 +207,30 @@ class ElfFile:
     def text_segments(self):
         """The executable PT_LOAD segments: list of ``(file_offset, vaddr, size)``, bytes, in the order of the program headers."""
         return [(segment.offset, segment.vaddr, segment.filesz) for segment in self._loads if segment.flags & _PF_X]
+
+    def writable_segments(self):
+        """The writable PT_LOAD segments, as text_segments()."""
+        return [(segment.offset, segment.vaddr, segment.filesz) for segment in self._loads if segment.flags & _PF_W]
+
+    def read_address(self, vaddr, size):
+        """Up to size bytes (int) as they are loaded at an address (int), as bytes. :raises ElfError: it is in no loaded segment."""
+        return self.read(self._offset_of(vaddr), size)
+
+    def sections(self):
+        """The sections that have content: list of Section in the file's order; empty where the section headers are stripped or make no sense."""
+        header = struct.Struct(self._order + ("IIQQQQIIQQ" if self.bits == 64 else "IIIIIIIIII"))
+        if not self._sections or self._section_size != header.size:
+            return []
+        data = self.read(self._sections, self._section_count * header.size)
+        rows = list(header.iter_unpack(data[:len(data) // header.size * header.size]))
+        if not 0 < self._section_names < len(rows):
+            return []
+        names = self.read(rows[self._section_names][4], min(rows[self._section_names][5], _MAX_SECTION_NAMES))
+        found = []
+        for name, kind, flags, vaddr, offset, size, _link, _info, _align, _entry in rows:
+            if kind not in (0, _SHT_NOBITS):
+                found.append(Section(names[name:name + 256].split(b"\0", 1)[0], flags, vaddr, offset, size))
+        return found
 
     def build_id(self):
         """The GNU build id in lower-case hex digits (str), or None where the file has none."""
