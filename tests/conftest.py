@@ -25,11 +25,28 @@ CERTIFICATE = dict(FILE, path="/etc/ssl/certs/site.pem", kind="certificate", mod
     "fingerprint_sha256": "c" * 64, "self_signed": True, "is_ca": False, "san": ["DNS:site.example"]})
 OPERATION = {"library": "/usr/lib/libcrypto.so.3", "function": "EVP_EncryptInit_ex", "algorithm": "AES-256-GCM", "operation": "encrypt",
              "key_bits": 256, "count": 1000, "first_seen": MOMENT, "last_seen": LATER, "evidence": {"source": "library", "grade": "observed"}}
+WIRE = {"source": "wire", "grade": "observed"}
+TLS = {
+    "role": "server", "transport": "tcp", "outcome": "negotiated", "version": {"name": "TLS 1.3", "code": "0x0304"},
+    "cipher_suite": {"name": "TLS_AES_256_GCM_SHA384", "code": "0x1302"}, "group": {"name": "X25519MLKEM768", "code": "0x11ec"},
+    "signature_algorithm": None, "sni": "site.example", "alpn": None, "peer": {"address": "192.0.2.7", "port": None},
+    "local": {"address": "192.0.2.1", "port": 443}, "resumed": False, "hello_retry": False, "alert": None, "certificate": None,
+    "offered": {"versions": ["TLS 1.3", "TLS 1.2"], "cipher_suites": ["TLS_AES_256_GCM_SHA384", "0xfefe"], "groups": ["X25519MLKEM768", "x25519"],
+                "key_shares": ["X25519MLKEM768"], "signature_algorithms": ["ecdsa_secp256r1_sha256"], "alpn": ["h2"], "early_data": False,
+                "encrypted_client_hello": False},
+    "count": 7, "first_seen": MOMENT, "last_seen": LATER, "evidence": WIRE}
+SSH = {
+    "role": "server", "outcome": "negotiated", "software": "SSH-2.0-OpenSSH_9.2p1", "peer_software": "SSH-2.0-paramiko_3.5.0",
+    "key_exchange": "curve25519-sha256", "host_key": "ssh-ed25519", "host_key_bits": 256, "cipher_client_to_server": "aes256-ctr",
+    "cipher_server_to_client": "aes256-ctr", "mac_client_to_server": "hmac-sha2-256", "mac_server_to_client": "hmac-sha2-256", "strict_kex": True,
+    "offered": {"key_exchange": ["curve25519-sha256"], "host_keys": ["ssh-ed25519"], "ciphers": ["aes256-ctr"], "macs": ["hmac-sha2-256"]},
+    "peer": {"address": "192.0.2.7", "port": None}, "local": {"address": "192.0.2.1", "port": 22}, "count": 1, "first_seen": MOMENT,
+    "last_seen": LATER, "evidence": WIRE}
 PROCESS = {
     "pid": 4711, "ppid": 1, "name": "nginx", "exe": "/usr/sbin/nginx", "exe_build_id": None, "exe_deleted": False, "exe_package": None,
     "cmdline": ["nginx", "-g", "daemon off;"], "user": "root", "uid": 0, "exec_number": 2, "started_at": MOMENT, "exec_at": None,
     "exited_at": None, "exit_code": None, "exit_signal": None, "unit": "nginx.service", "container": None, "audit_connection": False,
-    "evidence": OBSERVED, "libraries": [LIBRARY], "files": [CERTIFICATE, FILE], "operations": [OPERATION]}
+    "evidence": OBSERVED, "libraries": [LIBRARY], "files": [CERTIFICATE, FILE], "operations": [OPERATION], "tls": [TLS], "ssh": [SSH]}
 COVERAGE = {
     "complete": True, "reasons": [],
     "probes": [{"name": name, "status": "attached", "hook": "tp_btf/x", "reason": None, "errno": None, "verifier_log": [], "hits": 5, "targets": []}
@@ -44,8 +61,8 @@ PROFILE = {
     "window": {"started_at": MOMENT, "ended_at": LATER, "requested_seconds": 30, "actual_seconds": 30.01, "ended_because": "duration"},
     "targets": {"pids": [], "names": [], "units": [], "containers": [], "follow_children": True, "whole_host": True},
     "engine": {"name": "libbpf", "grade": "full", "version": "libbpf 1.1.2", "rejected": []},
-    "coverage": COVERAGE, "processes": [PROCESS],
-    "statistics": {"processes": 1, "libraries": 1, "files": 2, "operations": 1, "events": 42}}
+    "coverage": COVERAGE, "processes": [PROCESS], "unattributed": {"tls": [], "ssh": []},
+    "statistics": {"processes": 1, "libraries": 1, "files": 2, "operations": 1, "tls": 1, "ssh": 1, "events": 42}}
 PREFLIGHT = {
     "schema_version": "1.0", "collection_version": "0.1.0", "document": "preflight", "host": PROFILE["host"], "engine": PROFILE["engine"],
     "probes": [{"name": "process", "status": "attached", "hook": "tp_btf/x", "reason": None, "errno": None, "verifier_log": [],

@@ -112,6 +112,12 @@ options:
       - Kinds of operation reported at most for one process, from V(1) to V(100000).
     type: int
     default: 500
+  max_handshakes:
+    description:
+      - Kinds of TLS handshake, and of SSH key exchange, reported at most for one process, from V(2) to V(100000).
+      - A server with more clients than half of it has the further ones counted together, without their addresses.
+    type: int
+    default: 500
   dest:
     description:
       - File on the controller to store the whole document in. Only a summary stays in the result then.

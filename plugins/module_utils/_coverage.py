@@ -22,14 +22,18 @@ _LOSSES = {
     "unattributed_libraries": "%d loads of crypto libraries were by processes that were gone before anything was known of them",
 }
 
+_BOUND_OF = {"tls": "handshakes", "ssh": "handshakes"}
 
-def probe_entry(probe, put_path):
-    """The coverage entry of a probe, with names for numbers. put_path(entry, key, path) writes a path."""
+
+def probe_entry(probe, put_path, utc):
+    """The coverage entry of a probe, with names for numbers. put_path(entry, key, path) writes a path, utc(ns since boot) is a time's text."""
     entry = probe.coverage()
     entry["errno"] = error_name(entry["errno"])
     entry["targets"] = [dict(target) for target in entry.get("targets", [])]
     for target in entry["targets"]:
         put_path(target, "path", target["path"])
+    for gone in entry.get("let_go", []):
+        gone["since"] = utc(gone["since"])
     return entry
 
 
@@ -60,7 +64,7 @@ def reasons(engine, probes, lost, ledger, late_libraries, put_path):
     if ledger.not_permitted:
         found.append("%d processes could not be read: not permitted" % ledger.not_permitted)
     for kind, number in sorted(ledger.left_out().items()):
-        found.append("%d %s of single processes are left out: max_%s is reached" % (number, kind, kind))
+        found.append("%d %s of single processes are left out: max_%s is reached" % (number, kind, _BOUND_OF.get(kind, kind)))
     if ledger.omitted:
         found.append("%d observations were of more processes than are held at once" % ledger.omitted)
     return found

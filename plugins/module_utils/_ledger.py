@@ -10,9 +10,10 @@ from __future__ import annotations
 import collections
 
 from . import _events, _kernel, _libraries, _operation_names, _proc
+from ._handshake_records import hold
 from ._openssl_functions import FUNCTIONS
 from ._records import TICK_NS, FileRecord, OperationRecord, ProcessRecord
-from ._session import own_session
+from ._session import Session
 
 _DELETED = b" (deleted)"
 # Images without any observation that are kept after their end, so that a late record still finds them.
@@ -27,7 +28,7 @@ class Ledger:
     def __init__(self, selection, library_facts, bounds, observer):
         """
         :arg selection: Selection. :arg library_facts: LibraryFacts.
-        :arg bounds: dict of ``files``, ``libraries``, ``operations`` -> most of them in one process.
+        :arg bounds: dict of ``files``, ``libraries``, ``operations``, ``handshakes`` -> most of them in one process.
         :arg observer: called with ``(kind, time, record, thing)`` for each event worth a line of a monitor.
         """
         self._selection = selection
@@ -39,7 +40,9 @@ class Ledger:
         self._ended = collections.deque()  # ended images without observation, oldest first
         self._opens = {}  # OpenKey -> FileRecord
         self.sightings = 0  # of opens and operations that are counted in the kernel, since it was last emptied
-        self._own_session = own_session()
+        self.unattributed = {"tls": {}, "ssh": {}}
+        self.unattributed_omitted = collections.Counter()
+        self._session = Session()
         self.seen = 0
         self.omitted = 0
         self._observed = 0
@@ -48,10 +51,9 @@ class Ledger:
 
     def scan(self):
         """Enter every process there is now, with the crypto libraries it maps. Yields ``(pid, Mapping)`` of each of these."""
-        for pid in _proc.list_pids():
-            record = self._enter_from_proc(pid)
-            if record is None:
-                continue
+        records = [record for record in map(self._enter_from_proc, _proc.list_pids()) if record is not None]
+        self._session.begin(self._current)
+        for record in records:
             yield from self._scan_maps(record)
 
     def enter(self, pid):
@@ -116,7 +118,7 @@ class Ledger:
             if before is not None and not before.ended:
                 self._end(before)
             self._current[record.pid] = record
-        record.audit_connection = record.pid in self._own_session or bool(parent is not None and parent.audit_connection)
+        self._session.join(record, parent)
         inherited = parent is not None and parent.selected and self._selection.follow_children
         record.selected = self._selection.matches(record) or inherited
         self.seen += record.selected
@@ -322,6 +324,21 @@ class Ledger:
                                                                  bool(key.internal), 0, time, time)
         return held
 
+    def on_handshake(self, seen):
+        """TlsHandshake or SshHandshake. One whose process is not known for sure is kept apart."""
+        if seen.subject is None:
+            if hold(self.unattributed[seen.kind], seen, self._bounds["handshakes"])[0] is None:
+                self.unattributed_omitted[seen.kind] += 1
+            return
+        record = self.find(seen.subject)
+        if not self._admit(record):
+            return
+        held, new = hold(getattr(record, seen.kind), seen, self._bounds["handshakes"])
+        if held is None:
+            record.left_out.setdefault(seen.kind, set()).add(seen.identity())
+        elif new:
+            self._observer("tls_handshake" if seen.kind == "tls" else "ssh_kex", seen.time, record, held)
+
     # counts, at the end and when the kernel's maps fill up
 
     def is_over(self, key):
@@ -356,12 +373,16 @@ class Ledger:
         return list(self._images.values())
 
     def left_out(self):
-        """What is over the bounds of single processes: dict of ``files``, ``libraries``, ``operations`` -> int."""
+        """What is over the bounds of single processes: dict of ``files``, ``libraries``, ``operations``, ``tls``, ``ssh`` -> int."""
         total = collections.Counter()
         for record in self._images.values():
             if record.selected:
                 total.update({kind: len(identities) for kind, identities in record.left_out.items()})
         return dict(total)
+
+    def release_services(self):
+        """At the end of the window: what Ansible's own connection has left running is no part of it."""
+        self._session.release_services(self._current)
 
     def selected_alive(self):
         """Whether any selected process is still there."""

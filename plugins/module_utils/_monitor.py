@@ -69,9 +69,17 @@ class Stream:
             self.window.library_facts.settle_packages([record])
             line["library"] = self.writer.library(thing)
         else:
-            entry = self.writer.file(thing) if kind == "file_open" else self.writer.operation(thing)
+            entry = self._entry(kind, thing)
             line.update({key: value for key, value in entry.items() if key not in _NOT_IN_A_LINE})
         return line
+
+    def _entry(self, kind, thing):
+        if kind == "file_open":
+            return self.writer.file(thing)
+        if kind == "operation":
+            return self.writer.operation(thing)
+        tls, ssh = ({0: thing}, {}) if kind == "tls_handshake" else ({}, {0: thing})
+        return sum(self.writer.handshakes(tls, ssh).values(), [])[0]
 
 
 def _any_match(patterns, raw_texts):

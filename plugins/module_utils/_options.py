@@ -19,6 +19,7 @@ _BOUNDS = {
     "max_files": (1, 100000),
     "max_libraries": (1, 10000),
     "max_operations": (1, 100000),
+    "max_handshakes": (2, 100000),
     "max_events": (1, 1000000),
 }
 
@@ -55,6 +56,7 @@ def document_options():
         "max_files": {"type": "int", "default": 500},
         "max_libraries": {"type": "int", "default": 200},
         "max_operations": {"type": "int", "default": 500},
+        "max_handshakes": {"type": "int", "default": 500},
         "dest": {"type": "path"},
     }
 
@@ -80,7 +82,7 @@ def request_from(params):
         raise AuditError("every probe is disabled in 'probes': nothing would be looked at")
     known = {option: params[option] for option in (
         "follow_children", "duration", "engine", "redact",
-        "max_processes", "max_files", "max_libraries", "max_operations", "max_events",
+        "max_processes", "max_files", "max_libraries", "max_operations", "max_handshakes", "max_events",
     ) if params.get(option) is not None}
     return Request(
         pids=sorted(set(params["pid"])),

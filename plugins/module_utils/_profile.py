@@ -106,9 +106,18 @@ class Writer:
         internal = _internal_worth_telling(record)
         entry["operations"] = sorted((self.operation(held) for held in record.operations.values() if not held.internal or id(held) in internal),
                                      key=lambda item: (item["library"], item["function"], item["algorithm"] or "", item["operation"], item["key_bits"] or 0))
+        entry.update(self.handshakes(record.tls, record.ssh))
         for name, identities in record.left_out.items():
             entry[name + "_omitted"] = len(identities)
         return entry
+
+    def handshakes(self, tls, ssh):
+        """The lists ``tls`` and ``ssh`` of dicts of HandshakeRecords."""
+        if not tls and not ssh:
+            return {"tls": [], "ssh": []}
+        from ._handshake_entries import sort_key, ssh_entry, tls_entry  # the registries' names are large and not needed while probes attach
+        return {"tls": sorted((tls_entry(held, self.time) for held in tls.values()), key=sort_key),
+                "ssh": sorted((ssh_entry(held, self.time) for held in ssh.values()), key=sort_key)}
 
     def _put_arguments(self, entry, record):
         if record.arguments is None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Dict, List, Optional, Set, Tuple
 
+from ._session import Connection
+
 TICK_NS = 10_000_000  # /proc tells times in 1/100 s (USER_HZ), the kernel in ns
 
 
@@ -90,7 +92,7 @@ class ProcessRecord:
     exit_status: Optional[int] = None
     replaced: bool = False  # a later execve took its place
     selected: bool = False
-    audit_connection: bool = False
+    connection: Optional[Connection] = None  # which ssh connection or ansible command it came by
     not_permitted: bool = False  # something of it must not be read
     inherited: bool = False  # its libraries are its parent's at the fork
     libraries: Dict[bytes, LibraryRecord] = dataclasses.field(default_factory=dict)
@@ -109,6 +111,11 @@ class ProcessRecord:
     def ended(self):
         """Whether the process or this image of it is no more."""
         return self.replaced or self.exit_time is not None
+
+    @property
+    def audit_connection(self):
+        """Whether it is Ansible's own connection or this audit, as far as is known by now."""
+        return self.connection is not None and self.connection.is_audit
 
     def has_crypto(self):
         """Whether anything was observed of it."""

@@ -12,7 +12,7 @@ import json
 # AWX drops a result above 700,000 bytes and a controller needs about five times a result's size; this leaves room for the rest of it
 LIMIT_BYTES = 190000
 
-_LISTS = ("libraries", "files", "operations")
+_LISTS = ("libraries", "files", "operations", "tls", "ssh")
 _PLAIN_KINDS = ("random", "config")
 
 
@@ -85,11 +85,20 @@ def summarise(document):
         "libraries": document["statistics"]["libraries"],
         "files": document["statistics"]["files"],
         "operations": document["statistics"]["operations"],
+        "tls": document["statistics"]["tls"],
+        "ssh": document["statistics"]["ssh"],
         "library_names": sorted({"%s %s" % (library["name"], library["version"] or "?")
                                  for process in document["processes"] for library in process["libraries"]})[:50],
         "algorithms": sorted({operation["algorithm"] for process in document["processes"]
                               for operation in process["operations"] if operation["algorithm"]})[:100],
+        "negotiated": sorted({_negotiated(entry) for process in document["processes"] for entry in process["tls"] if entry["version"]})[:100],
     }
+
+
+def _negotiated(entry):
+    """Version, cipher suite and group of a TLS entry in a line."""
+    points = (entry["version"], entry["cipher_suite"], entry["group"])
+    return " ".join(point["name"] or point["code"] for point in points if point)
 
 
 def bounded(document, limit=LIMIT_BYTES):
@@ -171,17 +180,23 @@ def _any(entry):
     return True
 
 
+def _did_anything(process):
+    return any(process[name] for name in ("operations", "files", "tls", "ssh"))
+
+
 _PASSES = (
     _drop_processes(lambda process: process["audit_connection"]),
     _drop_entries("files", lambda entry: entry["kind"] in _PLAIN_KINDS),
-    _drop_processes(lambda process: not process["operations"] and not process["files"] and not process["libraries"]),
-    _drop_processes(lambda process: not process["operations"] and not process["files"]
+    _drop_processes(lambda process: not _did_anything(process) and not process["libraries"]),
+    _drop_processes(lambda process: not _did_anything(process)
                     and all(library["how"] == "present" for library in process["libraries"])),
     _drop_entries("libraries", lambda entry: entry["how"] == "present"),
-    _drop_processes(lambda process: not process["operations"] and not process["files"]),
+    _drop_processes(lambda process: not _did_anything(process)),
     _drop_entries("files", _any),
     _drop_entries("operations", _any),
     _drop_entries("libraries", _any),
+    _drop_entries("ssh", _any),
+    _drop_entries("tls", _any),
     _drop_processes(_any),
 )
 
@@ -223,6 +238,7 @@ def _line_size(line):
 
 
 def _sentence(summary):
-    return "%d processes, %d libraries, %d files, %d operations in %.0f s; engine %s, coverage %s" % (
-        summary["processes"], summary["libraries"], summary["files"], summary["operations"], summary["seconds"],
+    return "%d processes, %d libraries, %d files, %d operations, %d TLS and %d SSH handshakes in %.0f s; engine %s, coverage %s" % (
+        summary["processes"], summary["libraries"], summary["files"], summary["operations"], summary["tls"], summary["ssh"],
+        summary["seconds"],
         summary["engine"], "complete" if summary["complete"] else "incomplete")

@@ -48,6 +48,7 @@ class Request:
     max_files: int = 500  # in one process; the next two likewise
     max_libraries: int = 200
     max_operations: int = 500
+    max_handshakes: int = 500  # of TLS in one process, and of SSH
     max_events: int = 10000  # crypto_monitor
 
 
@@ -70,7 +71,8 @@ class Window:
             self.started = _kernel.clock_boottime_ns()
             looker = self.engine.files.looker
             self.library_facts = LibraryFacts(looker)
-            bounds = {"files": request.max_files, "libraries": request.max_libraries, "operations": request.max_operations}
+            bounds = {"files": request.max_files, "libraries": request.max_libraries, "operations": request.max_operations,
+                      "handshakes": request.max_handshakes}
             self.ledger = Ledger(self.selection, self.library_facts, bounds, observer)
             self._known_libraries = set()
             self._known_executables = set()
@@ -237,6 +239,7 @@ class Window:
         self.ledger.count_files(opens)
         self.ledger.count_operations(operations, lambda number: engine.openssl.library(number).path)
         self._mark_replaced_libraries()
+        self.ledger.release_services()
 
     def _mark_replaced_libraries(self):
         """A library whose file has been replaced is what a patched host still runs."""
@@ -261,7 +264,7 @@ class Window:
         usage = resource.getrusage(resource.RUSAGE_SELF)
         return {
             "complete": not reasons, "reasons": reasons,
-            "probes": [_coverage.probe_entry(probe, writer.put_path) for probe in self.engine.probes], "lost": lost,
+            "probes": [_coverage.probe_entry(probe, writer.put_path, writer.time) for probe in self.engine.probes], "lost": lost,
             "files_gone": self.engine.files.unseen(),
             "processes": {"seen": self.ledger.seen, "reported": reported, "omitted_over_bound": left_out + self.ledger.omitted,
                           "not_permitted": self.ledger.not_permitted},
@@ -296,10 +299,18 @@ class Window:
             "targets": {"pids": sorted(selection.pids), "names": selection.names, "units": selection.units, "containers": selection.containers,
                         "follow_children": selection.follow_children, "whole_host": selection.whole_host},
             "engine": {"name": self.engine.name, "grade": self.engine.grade, "version": self.engine.version, "rejected": self.rejected},
-            "coverage": coverage, "processes": entries,
+            "coverage": coverage, "processes": entries, "unattributed": self._unattributed_handshakes(writer),
             "statistics": dict({"processes": len(entries), "events": sum(probe.hits() for probe in self.engine.probes)},
-                               **{name: sum(len(entry[name]) for entry in entries) for name in ("libraries", "files", "operations")}),
+                               **{name: sum(len(entry[name]) for entry in entries) for name in ("libraries", "files", "operations", "tls", "ssh")}),
         }
+
+    def _unattributed_handshakes(self, writer):
+        """Handshakes nobody is named for; none where only some processes were asked for: they may be of others."""
+        if not self.selection.whole_host:
+            return {"tls": [], "ssh": []}
+        entries = writer.handshakes(self.ledger.unattributed["tls"], self.ledger.unattributed["ssh"])
+        entries.update({kind + "_omitted": number for kind, number in self.ledger.unattributed_omitted.items()})
+        return entries
 
     def _executable_facts(self, record):
         """``(build id, package)`` of a process's executable, each None where it can't be told."""

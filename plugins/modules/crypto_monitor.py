@@ -21,7 +21,7 @@ options:
       - Kinds of event to return. All of them where it is empty.
     type: list
     elements: str
-    choices: [process_exec, process_fork, process_exit, file_open, library_load, operation]
+    choices: [process_exec, process_fork, process_exit, file_open, library_load, operation, tls_handshake, ssh_kex]
     default: []
   file:
     description:
@@ -146,7 +146,7 @@ from ansible_collections.cryptofleet.audit.plugins.module_utils._options import 
 from ansible_collections.cryptofleet.audit.plugins.module_utils._result import monitor_result
 from ansible_collections.cryptofleet.audit.plugins.module_utils._monitor import monitor
 
-EVENTS = ["process_exec", "process_fork", "process_exit", "file_open", "library_load", "operation"]
+EVENTS = ["process_exec", "process_fork", "process_exit", "file_open", "library_load", "operation", "tls_handshake", "ssh_kex"]
 
 
 def argspec():

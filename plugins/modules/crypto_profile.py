@@ -100,9 +100,12 @@ profile:
       description: What was looked at, what could not be, what was lost. Read it first.
       type: dict
     processes:
-      description: Processes with their C(libraries), C(files) and C(operations).
+      description: Processes with their C(libraries), C(files), C(operations), C(tls) and C(ssh).
       type: list
       elements: dict
+    unattributed:
+      description: Handshakes whose process is not known for sure, C(tls) and C(ssh).
+      type: dict
     statistics:
       description: Sizes of the lists.
       type: dict
@@ -151,12 +154,22 @@ summary:
     operations:
       description: Operation entries.
       type: int
+    tls:
+      description: TLS entries.
+      type: int
+    ssh:
+      description: SSH entries.
+      type: int
     library_names:
       description: Names and versions of the libraries, the first 50.
       type: list
       elements: str
     algorithms:
       description: Algorithms operated with, the first 100.
+      type: list
+      elements: str
+    negotiated:
+      description: Version, cipher suite and group of TLS handshakes, the first 100.
       type: list
       elements: str
 truncated:

@@ -90,12 +90,22 @@ summary:
     operations:
       description: Operation entries.
       type: int
+    tls:
+      description: TLS entries.
+      type: int
+    ssh:
+      description: SSH entries.
+      type: int
     library_names:
       description: Names and versions of the libraries, the first 50.
       type: list
       elements: str
     algorithms:
       description: Algorithms operated with, the first 100.
+      type: list
+      elements: str
+    negotiated:
+      description: Version, cipher suite and group of TLS handshakes, the first 100.
       type: list
       elements: str
 truncated:

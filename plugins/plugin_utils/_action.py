@@ -43,12 +43,18 @@ class AuditAction(ActionBase):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self._own_job = False
+        self._asks_for = None  # a job's id while this plugin asks for it
 
     def get_shell_option(self, option, default=None):
         """As in the base class; but a job that only this plugin knows of keeps its file in Ansible's temporary folder."""
         if option == "async_dir" and self._own_job:
             option = "remote_tmp"
         return super().get_shell_option(option, default)
+
+    def _compute_environment_string(self, raw_environment_out=None):
+        """As in the base class, and a word by which the module tells Ansible's own connection from others (module_utils/_session.py)."""
+        mark = self._connection._shell.env_prefix(CRYPTOFLEET_AUDIT=self._asks_for or self._connection.transport)
+        return ("%s %s" % (mark, super()._compute_environment_string(raw_environment_out))).rstrip()
 
     def _resolve_dest(self, dest):
         """An absolute path on the controller; a separator at its end stays."""
@@ -67,6 +73,7 @@ class AuditAction(ActionBase):
         :returns: its result, or None where it has not ended.
         """
         start = time.monotonic()
+        self._asks_for = jid
         while True:
             elapsed = time.monotonic() - start
             try:

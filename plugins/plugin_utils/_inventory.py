@@ -17,12 +17,15 @@ import tempfile
 
 from . import _store
 
-KINDS = ("algorithms", "libraries", "certificates", "keys")
+KINDS = ("algorithms", "protocols", "libraries", "certificates", "keys")
 
 _KEY_FILES = ("private_key", "public_key", "keystore")
 _CERTIFICATE_FILES = ("certificate", "certificate_bundle")
 _CERTIFICATE_FACTS = ("subject", "issuer", "serial", "key_algorithm", "key_bits", "curve", "signature_algorithm",
                       "not_before", "not_after", "self_signed", "is_ca", "fingerprint_sha256")
+
+_SSH_FACTS = ("key_exchange", "host_key", "host_key_bits", "cipher_client_to_server", "cipher_server_to_client",
+              "mac_client_to_server", "mac_server_to_client", "strict_kex", "role", "outcome")
 
 _REMEMBERED = 100000  # ids of assets kept at hand
 
@@ -107,6 +110,20 @@ class Inventory:
             self._put("algorithms", tuple(facts.values()), facts, place, operation["library"], operation)
         for file in process["files"]:
             self._add_file(place, file)
+        for handshake in process["tls"]:
+            self._add_tls(place, handshake)
+        for handshake in process["ssh"]:
+            facts = dict({key: handshake[key] for key in _SSH_FACTS}, protocol="SSH")
+            self._put("protocols", tuple(facts.values()), facts, place, _endpoints(handshake), handshake)
+
+    def _add_tls(self, place, handshake):
+        facts = {key: _point(handshake[key]) for key in ("version", "cipher_suite", "group", "signature_algorithm")}
+        facts.update({key: handshake[key] for key in ("role", "outcome", "transport", "resumed", "alert")}, protocol="TLS")
+        self._put("protocols", tuple(facts.values()), facts, place, _endpoints(handshake), handshake)
+        certificate = handshake["certificate"]
+        if certificate:
+            kept = {key: certificate.get(key) for key in _CERTIFICATE_FACTS}
+            self._put("certificates", (certificate["fingerprint_sha256"],), kept, place, _endpoints(handshake), handshake)
 
     def _add_file(self, place, file):
         facts = file["facts"] or {}
@@ -210,6 +227,17 @@ def _certificates(facts):
         for item in value if isinstance(value, list) else ():
             if isinstance(item, dict) and item.get("fingerprint_sha256") and item["fingerprint_sha256"] != facts.get("fingerprint_sha256"):
                 yield item
+
+
+def _point(code_point):
+    """A code point as one text; None for none."""
+    return code_point and (code_point["name"] or code_point["code"])
+
+
+def _endpoints(handshake):
+    """Where a handshake was: the server's name or address and port."""
+    server = handshake["local" if handshake["role"] == "server" else "peer"]
+    return "%s:%s" % (handshake.get("sni") or server["address"], server["port"])
 
 
 def _sort_text(key):

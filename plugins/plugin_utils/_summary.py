@@ -28,6 +28,7 @@ def render(inventory, entries, counts, quarantined):
     statistics = inventory.statistics()
     lines = ["CRYPTO INVENTORY", "as of %s" % (as_of or "never: no host gave a profile"), ""]
     lines += _coverage(inventory, entries, counts, quarantined)
+    lines += _protocols(inventory, statistics)
     lines += _libraries(inventory, statistics)
     lines += _algorithms(inventory, statistics)
     lines += _certificates(inventory, statistics, as_of)
@@ -70,6 +71,17 @@ def _coverage(inventory, entries, counts, quarantined):
     lines += _more(len(incomplete), "in inventory.json")
     lines.append("  What was not seen in an incomplete profile, or on a host without one, may well be there.")
     return lines + [""]
+
+
+def _protocols(inventory, statistics):
+    lines = ["PROTOCOLS (%d)" % statistics["protocols"]]
+    top = heapq.nlargest(_SHOWN, inventory.assets("protocols"), key=lambda row: (row[1]["hosts"], row[1]["count"]))
+    for _identity, facts in top:
+        named = ("version", "cipher_suite", "group") if facts["protocol"] == "TLS" else ("key_exchange", "host_key", "cipher_server_to_client")
+        words = [facts[key] for key in named if facts[key]] + ([] if facts["outcome"] == "negotiated" else [facts["outcome"], facts.get("alert") or ""])
+        lines.append("  %-60s %s, %s as %s" % (_plain(" ".join([facts["protocol"] + ":"] + words)), _number(facts["hosts"], "host"),
+                                               _number(facts["count"], "handshake"), facts["role"] or "either side"))
+    return lines + _more(statistics["protocols"], "in inventory.json") + [""]
 
 
 def _libraries(inventory, statistics):

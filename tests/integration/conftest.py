@@ -53,6 +53,7 @@ class Request:
     max_files: int = 500
     max_libraries: int = 200
     max_operations: int = 500
+    max_handshakes: int = 500
     max_events: int = 10000
 
 _ANSWERS = json.loads(%r)
@@ -131,6 +132,13 @@ def made_up(tmp_path, profile, preflight, events):
         folder.mkdir()
         return Place(folder, tmp_path / "collections")
     return make
+
+
+@pytest.fixture(scope="session")
+def peer_site(tmp_path_factory):
+    """The key and certificate of every server of peers/."""
+    from peers.base import make_peer_site
+    return make_peer_site(tmp_path_factory.mktemp("site"))
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ PID = 5000000
 SECOND = 10 ** 9
 START = 100 * SECOND
 LIBCRYPTO = b"/usr/lib/x86_64-linux-gnu/libcrypto.so.3"
-BOUNDS = {"files": 500, "libraries": 200, "operations": 500}
+BOUNDS = {"files": 500, "libraries": 200, "operations": 500, "handshakes": 500}
 
 
 class FakeProc:
@@ -74,7 +74,6 @@ class FakeFacts:
 def make(monkeypatch, proc=None, bounds=None, **targets):
     """``(ledger, lines)``: a Ledger, and what its observer was told: ``(kind, time, pid, exec number)``."""
     monkeypatch.setattr(_ledger, "_proc", proc or FakeProc())
-    monkeypatch.setattr(_ledger, "own_session", lambda: {1})
     selection = Selection(targets.get("pids", ()), targets.get("names", ()), targets.get("units", ()), targets.get("containers", ()),
                           targets.get("follow_children", True))
     lines = []

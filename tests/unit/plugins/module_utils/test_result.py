@@ -28,7 +28,7 @@ def large(profile, process):
         own["operations"] = [dict(own["operations"][0], function="f%d" % number, count=number) for number in range(20)]
         processes.append(own)
     for pid in range(201, 301):
-        processes.append(dict(copy.deepcopy(process), pid=pid, libraries=[], files=[], operations=[]))
+        processes.append(dict(copy.deepcopy(process), pid=pid, libraries=[], files=[], operations=[], tls=[], ssh=[]))
     profile["processes"] = processes
     profile["statistics"].update(processes=300, libraries=4000, files=4000, operations=4000)
     return profile

@@ -55,12 +55,12 @@ def test_a_module_without_options_works_and_changes_nothing(call, name, check):
 def test_options_become_a_request(call):
     _code, _result, requests = call("crypto_profile", pid=[7, 5, 7], name=["nginx", "ss*"], unit=["a.service"], container=["c0ffee"], follow_children=False,
                                     duration=60, engine="procfs", probes={"openssl_api": False}, redact=False, max_processes=10, max_files=11,
-                                    max_libraries=12, max_operations=13)
+                                    max_libraries=12, max_operations=13, max_handshakes=14)
     request = requests[0][0]
     assert (request.pids, request.names, request.units, request.containers) == ([5, 7], ["nginx", "ss*"], ["a.service"], ["c0ffee"])
     assert request.probes == {"process": True, "file_open": True, "library_load": True, "openssl_api": False}
     assert (request.follow_children, request.duration, request.engine, request.redact) == (False, 60, "procfs", False)
-    assert (request.max_processes, request.max_files, request.max_libraries, request.max_operations) == (10, 11, 12, 13)
+    assert (request.max_processes, request.max_files, request.max_libraries, request.max_operations, request.max_handshakes) == (10, 11, 12, 13, 14)
 
 
 def test_filters_of_a_stream(call):
