@@ -21,6 +21,7 @@ import time
 
 PROC_PID_INIT_INO = 0xEFFFFFFC  # Linux include/uapi/linux/nsfs.h and include/linux/proc_ns.h
 _PF_KTHREAD = 0x00200000  # Linux include/linux/sched.h
+_AUDIT_UNSET = 0xFFFFFFFF  # Linux include/uapi/linux/audit.h, AUDIT_SID_UNSET; the same of a login, include/linux/audit.h
 _SALT = b"cryptofleet.audit"
 
 # Bounds on what one process can make us read. vm.max_map_count is 65530 by default, 1048576 in some distributions.
@@ -273,6 +274,21 @@ def open_fds(pid, proc_root="/proc"):
             if error.errno != errno.ENAMETOOLONG:
                 raise
     return entries
+
+
+def audit_session(pid, proc_root="/proc"):
+    """The kernel's audit session id (int) of a process: one for each login, inherited. None where there is none or the process is gone."""
+    return _audit_number(proc_root, pid, "sessionid")
+
+
+def audit_login(pid, proc_root="/proc"):
+    """The user (int) whose login a process descends from, whoever it became since. None where there is none or the process is gone."""
+    return _audit_number(proc_root, pid, "loginuid")
+
+
+def _audit_number(proc_root, pid, name):
+    data = _read(proc_root, pid, name)
+    return int(data) if data and data.isdigit() and int(data) != _AUDIT_UNSET else None
 
 
 def peak_memory_kib():

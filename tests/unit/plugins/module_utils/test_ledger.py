@@ -4,11 +4,8 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
-from ansible_collections.cryptofleet.audit.plugins.module_utils import _ledger, _proc
 from ansible_collections.cryptofleet.audit.tests.unit.plugins.module_utils.ledger_world import (
     LIBCRYPTO, PID, SECOND, START, FakeProc, by_image, execve, fork, image, leave, make, mapped, only, opened, operation, subject)
 
@@ -203,24 +200,6 @@ def test_a_process_that_must_not_be_read_counts_once(monkeypatch):
     proc.processes[PID + 2] = {"start": START, "forbidden": True}
     ledger.on_file(opened(image(PID + 2), START + 1))  # an event of a process without CAP_SYS_PTRACE
     assert ledger.not_permitted == 2
-
-
-def test_children_of_the_audits_connection_are_marked(monkeypatch):
-    ledger, _lines = make(monkeypatch)
-    ledger._own_session = {PID}
-    ledger.on_exec(execve(image(), START))
-    ledger.on_fork(fork(CHILD, image(), START + 1))
-    ledger.on_exec(execve(CHILD._replace(exec_id=2), START + 2, parent=PID))
-    ledger.on_exec(execve(image(PID + 7), START + 2))
-    assert {(record.pid, record.audit_connection) for record in ledger.records()} == {(PID, True), (CHILD.pid, True), (PID + 7, False)}
-
-
-def test_own_session_always_has_this_process(monkeypatch):
-    assert os.getpid() in _ledger.own_session()
-    stat = _proc.read_stat(os.getpid())
-    monkeypatch.setattr(os, "getppid", lambda: 1)  # a job that outlived the connection it came by
-    monkeypatch.setattr(_ledger._proc, "read_stat", lambda pid: stat._replace(ppid=1))
-    assert _ledger.own_session() == {os.getpid()}
 
 
 def test_subjects_without_a_parent(monkeypatch):
