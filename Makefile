@@ -19,8 +19,8 @@ INVENTORY ?=
 SHORT ?=
 PYTEST_ARGS ?=
 
-# the distribution's Python first: a shim of a version manager may not run from everywhere
-PYTHON := $(shell for python in /usr/bin/python3 python3 python3.13 python3.12 python3.11; do \
+# the distribution's Python first: a shim of a version manager may not run from everywhere. Asked for late: packages.sh may bring it
+PYTHON = $(shell for python in /usr/bin/python3 python3 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo "$$python" && break; done)
 BIN := .venv/bin
 LINK := .ansible/collections/ansible_collections/cryptofleet/audit
