@@ -64,13 +64,28 @@ struct {
 	__type(value, struct last_call);
 } last_calls SEC(".maps");
 
-/* Calls of each function, whoever made them: the probe's hits, and what the budget goes by. */
+/*
+ * Calls of each function, whoever made them: the probe's hits, and what the budget goes by. One value for all functions, so that user
+ * space needs one system call to look at them.
+ */
+struct calls {
+	__u64 all;
+	__u64 internal;		/* from inside the library itself */
+};
+
+struct all_calls {
+	struct calls functions[FUNCTION_ROWS];
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, FUNCTION_ROWS);
+	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, __u64);
-} function_hits SEC(".maps");
+	__type(value, struct all_calls);
+} function_calls SEC(".maps");
+
+/* No function of a library, but of the tracer: it calls that to measure what a hit costs, so all is done as for others, and told nowhere. */
+#define MEASURED_ROW (FUNCTION_ROWS - 1)
 
 #if defined(__TARGET_ARCH_x86)
 #define STACK(ctx) ((ctx)->sp)
@@ -231,6 +246,8 @@ static __always_inline void tally(struct operation_key *key, __u64 cipher)
 			count(COUNT_MAP_FULL);
 		return;
 	}
+	if (key->function == MEASURED_ROW)
+		return;
 	fill_subject(&event.subject, (struct task_struct *)bpf_get_current_task());
 	event.key = *key;
 	event.key_bits = first.key_bits;
@@ -240,26 +257,29 @@ static __always_inline void tally(struct operation_key *key, __u64 cipher)
 }
 
 /* Not inlined: the verifier checks it once for each of the programs below, which are two instructions each. */
-static __attribute__((noinline)) int called(struct pt_regs *ctx, __u32 index)
+static __attribute__((noinline)) int called(struct pt_regs *ctx, __u64 index)
 {
 	const volatile struct function *function;
 	struct operation_key key = {};
-	__u64 slot, return_address, *hits;
+	__u64 slot, return_address;
+	struct all_calls *calls;
 	__s64 distance;
+	__u32 zero = 0;
 
-	if (index >= FUNCTION_ROWS)
+	calls = bpf_map_lookup_elem(&function_calls, &zero);
+	if (index >= FUNCTION_ROWS || !calls)
 		return 0;
 	function = &settings.functions[index];
-	hits = bpf_map_lookup_elem(&function_hits, &index);
-	if (hits)
-		*hits += 1;
-	if (bpf_get_current_pid_tgid() >> 32 == settings.tracer_pid)
+	calls->functions[index].all += 1;
+	if (bpf_get_current_pid_tgid() >> 32 == settings.tracer_pid && index != MEASURED_ROW)
 		return 0;
 	slot = STACK(ctx) + function->stack;
 	return_address = RETURN_ADDRESS(ctx, slot);
 	distance = return_address - ADDRESS(ctx);
 	key.internal = distance >= function->text_low && distance < function->text_high;
-	if (!key.internal && turned_from_tail_call(function, index, slot, return_address)) {
+	if (key.internal)
+		calls->functions[index].internal += 1;
+	else if (turned_from_tail_call(function, index, slot, return_address)) {
 		count(COUNT_NESTED);
 		return 0;
 	}
@@ -275,7 +295,7 @@ static __attribute__((noinline)) int called(struct pt_regs *ctx, __u32 index)
 SEC("uprobe/any")	/* libbpf before 0.8 knows the type by "uprobe/" alone */
 int any_function(struct pt_regs *ctx)
 {
-	return called(ctx, (__u32)bpf_get_attach_cookie(ctx));
+	return called(ctx, bpf_get_attach_cookie(ctx));
 }
 #else
 /* Older: bpf_get_attach_cookie() came with 5.15, so each row has a program of its own. */

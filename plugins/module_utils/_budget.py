@@ -1,45 +1,102 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How much probed functions may be called before the busiest of them are let go.
+"""How much CPU time the hits of probed functions may cost the traced before the costliest functions are let go.
 
-A hit costs the traced process about a microsecond (measured by tests/bench). A burst is worth it, because it tells who uses what; a
-server that calls a function all day tells nothing new after the first seconds. So each window has hits to spend, and some more each
-second; when they are spent the busiest functions are detached, and the coverage says so.
+A burst is worth its cost, because it tells who uses what; a server that calls a function all day tells nothing new after the first
+second. So a window has CPU time to spend at its beginning, and a hundredth of one core from then on. When that is spent the costliest
+functions are detached, and the coverage says so. Functions that are called almost only from inside their own library tell least, and
+go when a quarter of it is spent: a TLS handshake makes half of its hits in them.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
 
 from __future__ import annotations
 
-# About 0.4 s of CPU, and one hundredth of one CPU from then on. 50,000 calls a second for 5 s stay within it.
-BURST_HITS = 300000
-HITS_PER_SECOND = 10000
+from typing import NamedTuple
+
+from . import _hit_cost, _kernel
+
+# 50,000 operations of a program that do two hits each fit in, where a hit costs less than 2 microseconds.
+BURST_NS = 200000000
+INTERNAL_BURST_NS = BURST_NS // 4
+NS_PER_SECOND = 10000000
+
+_MOSTLY_INTERNAL = 0.9
+
+
+class Calls(NamedTuple):
+    """Calls of one function; internal are those from inside its own library."""
+
+    all: int
+    internal: int
+
+
+class FunctionCalls:
+    """The kernel side's counts of calls: map function_calls of bpf/openssl_api.bpf.c."""
+
+    def __init__(self, fd, cpus, rows, functions):
+        """:arg fd: the map, not owned. :arg cpus: int, values it has. :arg rows: functions of one value; functions: how many of them are in use."""
+        self._row_words = 2 * rows
+        self._functions = functions
+        self._map = _kernel.Map(fd, 4, 8 * self._row_words * cpus)
+
+    def read(self):
+        """Calls of each function so far: list of Calls."""
+        words, step = self._map.first(), self._row_words
+        return [Calls(sum(words[2 * row::step]), sum(words[2 * row + 1::step])) for row in range(self._functions)]
+
+
+class LetGo(NamedTuple):
+    """A function that was detached: when (ns since boot), and its calls until then."""
+
+    since: int
+    calls: Calls
 
 
 class Budget:
-    """The hits of one window."""
+    """The CPU time of one window."""
 
     def __init__(self):
-        self._last = {}
+        self.cost = _hit_cost.DEFAULT
+        self.let_go = {}  # row -> LetGo
+        self._stepped = set()  # rows that the kernel single-steps in one file at least
+        self._last = []
         self._looked = 0.0
 
-    def overspent(self, seconds, hits):
+    def add(self, row, emulated):
+        """A function is probed. emulated: bool, how the kernel gets over the instruction."""
+        if not emulated:
+            self._stepped.add(row)
+
+    def spent(self, calls):
+        """ns that so many calls cost. calls: list of Calls, by row."""
+        return sum(one.all * self.cost.of(row not in self._stepped) for row, one in enumerate(calls))
+
+    def overspent(self, seconds, calls):
         """Which functions have to go.
 
-        :arg seconds: float, since the window began.
-        :arg hits: dict of row -> hits so far, of those that are attached or were.
-        :returns: list of rows, the busiest since the last call first, whose going brings the rest below HITS_PER_SECOND; empty
-            while the window is within its budget.
+        :arg seconds: float, since the window began. :arg calls: list of Calls so far, by row.
+        :returns: list of rows, the costliest since the last call first; their going brings the rest below NS_PER_SECOND. Empty while
+            the window is within its budget.
         """
         interval = max(seconds - self._looked, 0.001)
-        rates = {row: (count - self._last.get(row, 0)) / interval for row, count in hits.items()}
-        self._last, self._looked = dict(hits), seconds
-        if sum(hits.values()) <= BURST_HITS + HITS_PER_SECOND * seconds:
+        before = self._last or [Calls(0, 0)] * len(calls)
+        rates = {row: (one.all - before[row].all) * self.cost.of(row not in self._stepped) / interval
+                 for row, one in enumerate(calls) if one.all > before[row].all}
+        self._last, self._looked = calls, seconds
+        over = self.spent(calls) - NS_PER_SECOND * seconds
+        if over <= INTERNAL_BURST_NS:
             return []
+        may_go = [row for row in rates if over > BURST_NS or calls[row].internal >= _MOSTLY_INTERNAL * calls[row].all]
         left, going = sum(rates.values()), []
-        for row in sorted(rates, key=lambda row: (-rates[row], row)):
-            if left <= HITS_PER_SECOND or not rates[row]:
+        for row in sorted(may_go, key=lambda row: (-rates[row], row)):
+            if left <= NS_PER_SECOND:
                 break
             going.append(row)
             left -= rates[row]
         return going
+
+    def went(self, rows, now, calls):
+        """Remember that functions were detached. rows: those that were; now: ns since boot; calls: list of Calls, by row."""
+        for row in rows:
+            self.let_go.setdefault(row, LetGo(now, calls[row]))

@@ -68,6 +68,9 @@ class LibbpfEngine:
             resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         except (ValueError, OSError):
             pass  # then a load fails with EPERM and says so
+        # each probed function has a descriptor; the usual soft limit is 1024
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         self._libbpf = Libbpf()
         self.version = self._libbpf.version
         try:

@@ -15,7 +15,7 @@ from ._errors import AuditError
 EVENT_ABI = 1
 
 # enum event_type
-EXEC, FORK, EXIT, FILE_OPEN, OPERATION = 1, 2, 3, 4, 5
+EXEC, FORK, EXIT, FILE_OPEN, OPERATION, WIRE = 1, 2, 3, 4, 5, 6
 
 # enum path_flag
 PATH_COMPLETE, ARGUMENTS_TRUNCATED, OPEN_NOT_COUNTED = 1, 2, 4
@@ -23,8 +23,14 @@ PATH_COMPLETE, ARGUMENTS_TRUNCATED, OPEN_NOT_COUNTED = 1, 2, 4
 # enum inode_class
 INODE_OTHER, INODE_CRYPTO = 1, 2
 
+# enum wire_look
+LOOK_TLS, LOOK_SSH = 1, 2
+
+# enum wire_flag
+WIRE_KNOWN, WIRE_GAP, WIRE_START = 1, 2, 4
+
 # enum counter_id, in order
-COUNTERS = ("hits", "ring_full", "map_full", "user_fault", "unclassified", "nested")
+COUNTERS = ("hits", "ring_full", "map_full", "user_fault", "unclassified", "nested", "ssh", "storage_full", "unparsed", "capped")
 
 _HEADER = struct.Struct("<HHIQ")
 _SUBJECT = struct.Struct("<IIQIIQII16s")
@@ -33,6 +39,7 @@ _FORK = struct.Struct("<IIQ")
 _EXIT = struct.Struct("<iI")
 OPEN_KEY = struct.Struct("<IIQQIIiI")
 _OPEN = struct.Struct("<QIHHHHI")
+_WIRE = struct.Struct("<QQIIIHBBBBHHH16s16s")
 OPERATION_KEY = struct.Struct("<IIQHHBBHII24s")
 COUNTER = struct.Struct("<QQQ")
 OPERATION_VALUE = struct.Struct("<QQQI4x")
@@ -41,6 +48,8 @@ SETTINGS = struct.Struct("<QII")
 FUNCTION = struct.Struct("<qqHBBBBBBH6xQQ")
 # FUNCTION_ROWS of bpf/openssl_api.bpf.c
 FUNCTION_ROWS = 96
+# the last of them is no function of a library: MEASURED_ROW of the same file
+MEASURED_ROW = FUNCTION_ROWS - 1
 
 _KEY_BITS = struct.Struct("<I4x")
 
@@ -59,6 +68,7 @@ SIZES = {
     "operation_key": OPERATION_KEY.size,
     "operation_event": _BODY_AT + OPERATION_KEY.size + _KEY_BITS.size,
     "operation": OPERATION_VALUE.size,
+    "wire_event": _BODY_AT + _WIRE.size,
     "counter": COUNTER.size,
     "inode_key": INODE_KEY.size,
     "settings": SETTINGS.size,
@@ -182,6 +192,32 @@ class LibraryMapped(NamedTuple):
     inode: Optional[int]
 
 
+class WireData(NamedTuple):
+    """Plain-text bytes of a handshake, as one packet carried them.
+
+    subject is None where it is not certain who sent it, as of everything that came in. cookie names the socket; it is 0 where the
+    connection had none of its own yet. sequence is the TCP sequence number of data[0]. payload_size is of the packet from data[0] on.
+    flags: WIRE_KNOWN, WIRE_GAP, WIRE_START. Addresses are of 4 or 16 bytes.
+    """
+
+    time: int
+    subject: Optional[Subject]
+    cookie: int
+    cgroup: int
+    network_namespace: int
+    sequence: int
+    payload_size: int
+    family: int
+    protocol: int
+    outgoing: bool
+    flags: int
+    local: bytes
+    local_port: int
+    remote: bytes
+    remote_port: int
+    data: bytes
+
+
 def text_of(raw):
     """The bytes of a NUL-padded array."""
     return raw.split(b"\0", 1)[0]
@@ -251,7 +287,18 @@ def _decode_operation(time, record):
     return OperationSeen(time, _subject(record), key, key.key_bits or key_bits)
 
 
-_DECODERS = {EXEC: _decode_exec, FORK: _decode_fork, EXIT: _decode_exit, FILE_OPEN: _decode_open, OPERATION: _decode_operation}
+def _decode_wire(time, record):
+    (cookie, cgroup, namespace, sequence, payload_size, size, family, protocol, direction, flags, local_port, remote_port, _pad,
+     local, remote) = _WIRE.unpack_from(record, _BODY_AT)
+    subject = _subject(record)
+    length = 4 if family == 4 else 16
+    data = _BODY_AT + _WIRE.size
+    return WireData(time, subject if subject.image.pid else None, cookie, cgroup, namespace, sequence, payload_size, family, protocol,
+                    direction == 1, flags, local[:length], local_port, remote[:length], remote_port, record[data:data + size])
+
+
+_DECODERS = {EXEC: _decode_exec, FORK: _decode_fork, EXIT: _decode_exit, FILE_OPEN: _decode_open, OPERATION: _decode_operation,
+             WIRE: _decode_wire}
 
 
 def decode(record):

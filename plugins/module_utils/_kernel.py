@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import mmap
 import os
 import platform
 import struct
 import time
 
 # arch/x86/entry/syscalls/syscall_64.tbl; include/uapi/asm-generic/unistd.h
-_NUMBERS = {"x86_64": {"bpf": 321, "perf_event_open": 298}, "aarch64": {"bpf": 280, "perf_event_open": 241}}
+# those above 423 are the same everywhere
+_NEW_NUMBERS = {"fsopen": 430, "fsconfig": 431, "fsmount": 432}
+_NUMBERS = {"x86_64": dict(_NEW_NUMBERS, bpf=321, perf_event_open=298), "aarch64": dict(_NEW_NUMBERS, bpf=280, perf_event_open=241)}
 
 # enum bpf_cmd, include/uapi/linux/bpf.h
 _BPF_MAP_CREATE = 0
@@ -27,6 +30,8 @@ _BPF_LINK_CREATE = 28
 
 MAP_TYPE_RINGBUF = 27
 # enum bpf_attach_type
+CGROUP_INET_INGRESS = 0
+CGROUP_INET_EGRESS = 1
 TRACE_UPROBE_MULTI = 48
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -82,6 +87,11 @@ class Map:
             raise
         return self._value.raw
 
+    def first(self):
+        """The value of key 0 of an array, as a memoryview of 64-bit numbers; a per-CPU map has those of all CPUs one after the other."""
+        self._element(_BPF_MAP_LOOKUP_ELEM, bytes(len(self._key)), self._value)
+        return memoryview(self._value).cast("B").cast("Q")
+
     def put(self, key, value):
         """Set the value of key; raises OSError (E2BIG: the map is full)."""
         self._value.raw = value
@@ -111,6 +121,26 @@ class Map:
             pointer = ctypes.addressof(self._key)
 
 
+class ExecutableMapping:
+    """Code of a file in our own memory, for the time of a with block, whose value is its address (int)."""
+
+    def __init__(self, fd, size):
+        """:raises OSError: memory may not be executable here."""
+        _libc.mmap.restype = ctypes.c_void_p
+        self._size = ctypes.c_size_t(size)
+        self._address = _libc.mmap(None, self._size, ctypes.c_int(mmap.PROT_READ | mmap.PROT_EXEC), ctypes.c_int(mmap.MAP_PRIVATE),
+                                   ctypes.c_int(fd), ctypes.c_long(0))
+        if self._address == 2 ** (8 * ctypes.sizeof(ctypes.c_void_p)) - 1:  # MAP_FAILED
+            number = ctypes.get_errno()
+            raise OSError(number, "mmap: %s" % os.strerror(number))
+
+    def __enter__(self):
+        return self._address
+
+    def __exit__(self, *_error):
+        _libc.munmap(ctypes.c_void_p(self._address), self._size)
+
+
 def link_uprobe_multi(program_fd, path, offsets, cookies):
     """Attach a program to many functions of one file by one link (6.6+).
 
@@ -128,6 +158,30 @@ def link_uprobe_multi(program_fd, path, offsets, cookies):
     attributes = struct.pack("<IIIIQQQQIII", program_fd, 0, TRACE_UPROBE_MULTI, 0, ctypes.addressof(path_buffer),
                              ctypes.addressof(offset_array), 0, ctypes.addressof(cookie_array), len(offsets), 0, 0)
     return _bpf(_BPF_LINK_CREATE, attributes + b"\0" * 4)
+
+
+def link_cgroup(program_fd, cgroup_fd, attach_type):
+    """Attach a program to a cgroup beside whatever is attached there, by a link (5.7+).
+
+    :arg attach_type: CGROUP_INET_INGRESS or CGROUP_INET_EGRESS.
+    :returns: the link's descriptor; closing it detaches.
+    :raises OSError: EPERM where another program holds the place for itself alone.
+    """
+    return _bpf(_BPF_LINK_CREATE, struct.pack("<IIII", program_fd, cgroup_fd, attach_type, 0))
+
+
+def detached_mount(kind):
+    """Mount a file system of that kind (str) nowhere: only the returned descriptor leads there, and closing it unmounts (5.2+).
+
+    :raises OSError: the kernel has no such file system, or forbids it.
+    """
+    # include/uapi/linux/mount.h: FSOPEN_CLOEXEC, FSCONFIG_CMD_CREATE, FSMOUNT_CLOEXEC
+    context = _syscall("fsopen", kind.encode(), ctypes.c_uint(1))
+    try:
+        _syscall("fsconfig", ctypes.c_int(context), ctypes.c_uint(6), None, None, ctypes.c_int(0))
+        return _syscall("fsmount", ctypes.c_int(context), ctypes.c_uint(1), ctypes.c_uint(0))
+    finally:
+        os.close(context)
 
 
 def perf_event_open(attributes, pid, cpu):

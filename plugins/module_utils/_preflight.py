@@ -87,8 +87,9 @@ def kernel_facts():
 
 
 def _probe(probe, writer):
-    entry = _coverage.probe_entry(probe, writer.put_path)
-    del entry["hits"]
+    entry = _coverage.probe_entry(probe, writer.put_path, writer.time)
+    for of_a_window in ("hits", "ns_per_hit", "cost_ns", "budget", "let_go"):
+        entry.pop(of_a_window, None)
     entry["attach_ms"] = round(probe.open_seconds * 1000, 1) if probe.status in (ATTACHED, PARTIAL) else None
     entry["remedy"] = None
     if probe.status not in (ATTACHED, DISABLED, PARTIAL):

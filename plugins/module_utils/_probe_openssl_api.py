@@ -11,8 +11,8 @@ import errno
 import os
 import time
 
-from . import _events, _kernel, _libraries
-from ._budget import Budget
+from . import _events, _hit_cost, _kernel, _libraries
+from ._budget import BURST_NS, NS_PER_SECOND, Budget, FunctionCalls
 from ._elf import ElfError, ElfFile
 from ._libbpf import LIBBPF_ERRNO_VERIFY, BpfObject, LoadError, sum_of_cpus
 from ._openssl_functions import CIPHER, CIPHER_3, DIGEST, DIGEST_3, FUNCTIONS, NAMES, PKEY_CTX, PKEY_CTX_1_1, PKEY_CTX_3, wrapper_bits
@@ -22,15 +22,6 @@ from ._x86_prologue import ENTRY, cheap_place
 
 # Distinct files that are probed; each costs an object of its own in the kernel.
 _MOST_TARGETS = 16
-
-# What a TLS handshake or a random number calls many times: each of these can be let go without the others.
-_ALONE = {NAMES.index(name) for name in (
-    "EVP_CipherInit_ex", "EVP_CipherInit_ex2", "EVP_EncryptInit_ex", "EVP_DecryptInit_ex", "EVP_DigestInit_ex", "EVP_DigestInit_ex2",
-    "EVP_Digest", "HMAC_Init_ex", "EVP_MAC_init", "EVP_KDF_derive", "EVP_DigestSignInit", "EVP_DigestSignInit_ex", "EVP_DigestVerifyInit",
-    "EVP_DigestVerifyInit_ex", "EVP_PKEY_derive_init", "EVP_PKEY_derive_init_ex", "EVP_PKEY_keygen", "EVP_PKEY_generate")}
-
-# Seconds between two looks at the number of hits.
-_BUDGET_INTERVAL = 0.5
 
 # The machine of a uprobe is the kernel's: e_machine, ELF gABI.
 _X86_64 = 62
@@ -104,8 +95,10 @@ class OpensslApiProbe(Probe):
         self._left_out = 0
         self._wanted = False
         self._budget = Budget()
-        self._began = self._looked = time.monotonic()
-        self._let_go = set()
+        self._calls = None
+        self._last_calls = []
+        self._measured = False
+        self._began = time.monotonic()
 
     def _open(self):
         """Nothing attaches before a file is known; add() does."""
@@ -154,37 +147,54 @@ class OpensslApiProbe(Probe):
         states = [target.status for target in self._files.values()]
         if ATTACHED not in states:
             self.status, self.reason = FAILED, "no file could be probed: see targets"
-        elif self._let_go:
+        elif self._budget.let_go:
             self.status = OVER_BUDGET
             self.reason = "called so often that they were let go, so their counts are lower bounds: %s" % ", ".join(
-                FUNCTIONS[row].name for row in sorted(self._let_go))
+                FUNCTIONS[row].name for row in sorted(self._budget.let_go))
         elif FAILED in states or self._left_out:
             self.status, self.reason = PARTIAL, "%d files could not be probed: see targets" % (states.count(FAILED) + self._left_out)
         else:
             self.status, self.reason = ATTACHED, None
 
     def keep_budget(self):
-        """Let the busiest functions go when the window's hits are spent. Cheap enough to be called at every tick."""
-        now = time.monotonic()
-        if not self._maps or now - self._looked < _BUDGET_INTERVAL:
+        """Let the costliest functions go when the window's CPU time is spent. Cheap enough to be called at every tick."""
+        if not self._calls:
             return
-        self._looked = now
-        going = self._budget.overspent(now - self._began, self.function_hits())
-        fds = []
-        for row in going:
-            for target in self._files.values():
-                if target.attachment:
-                    rows, links = target.attachment.fds_of(row)
-                    self._let_go.update(rows)
-                    fds += links
+        calls = self.function_calls()
+        fds, gone = [], []
+        for row in self._budget.overspent(time.monotonic() - self._began, calls):
+            links = [link for target in self._files.values() if target.attachment for link in target.attachment.give_up(row)]
+            if links:
+                gone.append(row)
+                fds += links
         close_all(fds)
-        if fds:
+        if gone:
+            self._budget.went(gone, _kernel.clock_boottime_ns(), calls)
             self._judge()
+        if not self._measured:
+            self._measured = True
+            self._measure()
 
-    def function_hits(self):
-        """Calls of each function so far: dict of row -> int."""
-        hits = _kernel.Map(self._maps["function_hits"], 4, 8 * possible_cpus())
-        return {row: sum_of_cpus(hits.get(row.to_bytes(4, "little"))) for row in range(len(FUNCTIONS))}
+    def function_calls(self):
+        """Calls of each function so far, or until it was closed: list of Calls, by row."""
+        if self._calls:
+            self._last_calls = self._calls.read()
+        return self._last_calls
+
+    def _measure(self):
+        """Learn what a hit costs, by the very program that serves the functions."""
+        loaded = next(target.object for target in self._files.values() if target.object)
+        row = _events.MEASURED_ROW
+        if self._use_rows:
+            programs = {row: loaded.program_fd("row_%d" % row)}
+            self._budget.cost = _hit_cost.measure(lambda path, offset: PerfAttachment(programs, path, {row: offset}))
+        else:
+            program = loaded.program_fd("any_function")
+            self._budget.cost = _hit_cost.measure(lambda path, offset: MultiAttachment(program, path, {row: offset}))
+        operations = self._operations()
+        for raw in operations.keys():
+            if _events.decode_operation_key(raw).function == row:
+                operations.discard(raw)
 
     def _attach(self, target, fd):
         with ElfFile.open(fd) as elf:
@@ -228,11 +238,14 @@ class OpensslApiProbe(Probe):
             offset, size = functions[function.name]
             within = cheap_place(elf.read(offset, size), function.wanted_arguments()) if elf.machine == _X86_64 else ENTRY
             place = places[row] = offset + within.offset
+            self._budget.add(row, within.emulated)
             shape = shapes.get(function.shape, function.shape)
             rows.append(_events.FUNCTION.pack(low - place, high - place, row, shape, function.argument, function.digest_shape,
                                               function.digest_argument, function.direction_argument, function.bits_argument,
                                               within.stack, *wrapper_bits(function.name)))
-        rows += [bytes(_events.FUNCTION.size)] * (_events.FUNCTION_ROWS - len(rows))
+        rows += [bytes(_events.FUNCTION.size)] * (_events.MEASURED_ROW - len(rows))
+        # a typical one: a cipher by its structure, which is argument 1
+        rows.append(_events.FUNCTION.pack(0, 0, _events.MEASURED_ROW, CIPHER, 1, 0, 0, 0, 0, 0, 0, 0))
         return b"".join(rows), places
 
     def _load(self, target, object_name, programs, rows):
@@ -245,17 +258,21 @@ class OpensslApiProbe(Probe):
     def _share_maps(self, target):
         """The first object's maps serve all later ones. Descriptors are duplicated, so that they outlive it."""
         if not self._maps:
-            self._maps = {name: os.dup(target.object.map_fd(name)) for name in ("counters", "operations", "last_calls", "function_hits")}
+            self._maps = {name: os.dup(target.object.map_fd(name)) for name in ("counters", "operations", "last_calls", "function_calls")}
+            self._calls = FunctionCalls(self._maps["function_calls"], possible_cpus(), _events.FUNCTION_ROWS, len(FUNCTIONS))
+
+    def _operations(self):
+        return _kernel.Map(self._maps["operations"], _events.OPERATION_KEY.size, _events.OPERATION_VALUE.size)
 
     def _attach_multi(self, target, name, rows, places):
         self._load(target, "openssl_api", ("any_function",), rows)
         target.object.expect_attach_type("any_function", _kernel.TRACE_UPROBE_MULTI)
         target.object.load(("any_function",))
-        target.attachment = MultiAttachment(target.object.program_fd("any_function"), name, places, _ALONE)
+        target.attachment = MultiAttachment(target.object.program_fd("any_function"), name, places)
         self._share_maps(target)
 
     def _attach_rows(self, target, name, rows, places):
-        programs = {row: "row_%d" % row for row in places}
+        programs = {row: "row_%d" % row for row in [*places, _events.MEASURED_ROW]}
         self._load(target, "openssl_api_rows", programs.values(), rows)
         target.object.want_programs(programs.values())
         target.object.load(programs.values())
@@ -277,7 +294,7 @@ class OpensslApiProbe(Probe):
         """
         if not self._maps:
             return []
-        operations = _kernel.Map(self._maps["operations"], _events.OPERATION_KEY.size, _events.OPERATION_VALUE.size)
+        operations = self._operations()
         counts = []
         for raw, key in [(raw, _events.decode_operation_key(raw)) for raw in operations.keys()]:
             if over is not None and not over(key):
@@ -296,7 +313,7 @@ class OpensslApiProbe(Probe):
             counters = _kernel.Map(self._maps["counters"], 4, 8 * possible_cpus())
             for number, name in enumerate(_events.COUNTERS):
                 self._last[name] = sum_of_cpus(counters.get(number.to_bytes(4, "little")))
-            self._last["hits"] = sum(self.function_hits().values())
+            self._last["hits"] = sum(calls.all for calls in self.function_calls())
         return self._last
 
     def hits(self):
@@ -305,14 +322,21 @@ class OpensslApiProbe(Probe):
     def losses(self):
         return {name: number for name, number in self.counters().items() if name in ("ring_full", "map_full", "user_fault") and number}
 
+    def coverage(self):
+        cost = self._budget.cost
+        return dict(super().coverage(), ns_per_hit=cost._asdict(), cost_ns=self._budget.spent(self.function_calls()),
+                    budget={"burst_ns": BURST_NS, "ns_per_second": NS_PER_SECOND},
+                    let_go=[{"function": FUNCTIONS[row].name, "since": gone.since, "calls": gone.calls.all, "internal_calls": gone.calls.internal}
+                            for row, gone in sorted(self._budget.let_go.items())])
+
     def targets(self):
         return [target.coverage() for target in self._files.values()]
 
     def close(self):
         self.counters()
-        close_all([fd for target in self._files.values() if target.attachment for fd in target.attachment.fds()])
+        close_all([fd for target in self._files.values() if target.attachment for fd in target.attachment.give_up_all()])
         for target in self._files.values():
             target.close()
         for fd in self._maps.values():
             os.close(fd)
-        self._maps = {}
+        self._maps, self._calls = {}, None

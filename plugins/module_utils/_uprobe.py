@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Uprobes, two ways: one uprobe_multi link, or one perf event for each function.
+"""Uprobes, two ways: a uprobe_multi link or a perf event, one for each function, so that each can be let go alone.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -23,112 +23,109 @@ _ATTRIBUTE_SIZE = 112
 
 _ENOTSUPP = 524  # include/linux/errno.h: not for user space, but uprobes return it
 
+_MOST_THREADS = 256
+
 
 def close_all(fds):
     """Close descriptors at the same time: each waits for the kernel to be sure that nobody is in the probe any more."""
-    threads = [threading.Thread(target=os.close, args=(fd,)) for fd in fds]
+    waiting = list(fds)
+
+    def close_some():
+        while waiting:
+            try:
+                fd = waiting.pop()
+            except IndexError:  # another thread took the last one
+                return
+            os.close(fd)
+
+    threads = [threading.Thread(target=close_some) for _each in range(min(len(waiting), _MOST_THREADS))]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
 
-class MultiAttachment:
-    """uprobe_multi links (6.6+): one for each function that may have to go alone, one for the others."""
+class _Attachment:
+    """Functions of one file. Those that the kernel can't probe are in ``refused``: rows -> reason."""
 
-    hook = "uprobe_multi"
+    hook = ""
 
-    def __init__(self, program_fd, path, places, alone):
+    def __init__(self, path, places):
         """Attach.
 
-        :arg places: dict of row (int, the cookie) -> file offset. :arg alone: set of rows.
-        :raises OSError: as bpf(2). Functions that the kernel can't probe are in ``refused`` instead: rows -> reason.
+        :arg path: bytes. :arg places: dict of row -> file offset.
+        :raises OSError: nothing could be attached.
         """
         self.refused = {}
-        self._links = []  # (rows, descriptor)
+        self._fds = {}  # row -> descriptor
+        last = None
         try:
-            self._attach(program_fd, path, sorted((row, place) for row, place in places.items() if row not in alone))
-            for row in sorted(alone & places.keys()):
-                self._attach(program_fd, path, [(row, places[row])])
+            for row, offset in sorted(places.items()):
+                try:
+                    self._fds[row] = self._attach(path, row, offset)
+                except OSError as error:
+                    self.refused[row] = self._refusal(error)
+                    last = error
         except OSError:
             self.close()
             raise
-        if not self._links:
-            raise OSError(_ENOTSUPP, "the kernel can probe none of the functions")
+        if last is not None and not self._fds:
+            raise last
 
-    def _attach(self, program_fd, path, places):
-        # One instruction that can't be probed fails the whole link: halve until it stands alone.
-        if not places:
-            return
-        rows, offsets = [row for row, _offset in places], [offset for _row, offset in places]
-        try:
-            self._links.append((rows, _kernel.link_uprobe_multi(program_fd, path, offsets, rows)))
-        except OSError as error:
-            if error.errno != _ENOTSUPP:
-                raise
-            if len(places) == 1:
-                self.refused[rows[0]] = "the kernel can't probe its first instructions (errno %d)" % error.errno
-                return
-            middle = len(places) // 2
-            self._attach(program_fd, path, places[:middle])
-            self._attach(program_fd, path, places[middle:])
+    def _attach(self, path, row, offset):
+        raise NotImplementedError
 
-    def fds_of(self, row):
-        """Give up the link a row hangs on: ``(rows that go with it, [descriptor])``; closing it detaches them."""
-        for position, (rows, link) in enumerate(self._links):
-            if row in rows:
-                del self._links[position]
-                return rows, [link]
-        return [], []
+    def _refusal(self, error):
+        """The reason for ``refused``; raises the error again where it is not of this one function."""
+        return "%s (errno %d)" % (error.strerror, error.errno)
 
-    def fds(self):
-        """Give up all descriptors; closing them detaches."""
-        links, self._links = self._links, []
-        return [link for _rows, link in links]
+    def give_up(self, row):
+        """Descriptors (list) of a function; closing them detaches it."""
+        return [self._fds.pop(row)] if row in self._fds else []
+
+    def give_up_all(self):
+        """All descriptors; closing them detaches."""
+        fds, self._fds = self._fds, {}
+        return list(fds.values())
 
     def close(self):
         """Detach."""
-        close_all(self.fds())
+        close_all(self.give_up_all())
 
 
-class PerfAttachment:
-    """One perf event for each function: kernels before 6.6. Detaching costs a grace period each, one after the other."""
+class MultiAttachment(_Attachment):
+    """uprobe_multi links (6.6+), with the row as cookie. A link for each costs as little as one link for all, but a descriptor."""
+
+    hook = "uprobe_multi"
+
+    def __init__(self, program_fd, path, places):
+        """:arg program_fd: int. :arg path, places: as above. :raises OSError: as bpf(2), EINVAL where the kernel has no such link."""
+        self._program_fd = program_fd
+        super().__init__(path, places)
+
+    def _attach(self, path, row, offset):
+        return _kernel.link_uprobe_multi(self._program_fd, path, [offset], [row])
+
+    def _refusal(self, error):
+        if error.errno != _ENOTSUPP:
+            raise error
+        return "the kernel can't probe its first instructions (errno %d)" % error.errno
+
+
+class PerfAttachment(_Attachment):
+    """Perf events: kernels before 6.6. Detaching costs a grace period each, one after the other."""
 
     hook = "uprobe (perf)"
 
     def __init__(self, program_fds, path, places):
-        """Attach.
-
-        :arg program_fds: dict of row -> descriptor of its program.
-        :arg places: dict of row -> file offset.
-        :raises OSError: none could be attached. Functions that the kernel can't probe are in ``refused``: rows -> reason.
-        """
-        self.refused = {}
-        self._events = {}  # row -> descriptor
+        """:arg program_fds: dict of row -> descriptor of its program. :arg path, places: as above."""
         with open(_PMU_TYPE, "r") as stream:
-            kind = int(stream.read())
-        last = None
-        for row, offset in sorted(places.items()):
-            try:
-                self._events[row] = _open_uprobe(kind, path, offset, program_fds[row])
-            except OSError as error:
-                self.refused[row] = "%s (errno %d)" % (error.strerror, error.errno)
-                last = error
-        if last is not None and not self._events:
-            raise last
+            self._kind = int(stream.read())
+        self._program_fds = program_fds
+        super().__init__(path, places)
 
-    def fds_of(self, row):
-        """As MultiAttachment's."""
-        return ([row], [self._events.pop(row)]) if row in self._events else ([], [])
-
-    def fds(self):
-        """As MultiAttachment's."""
-        events, self._events = self._events, {}
-        return list(events.values())
-
-    def close(self):
-        """Detach."""
-        close_all(self.fds())
+    def _attach(self, path, row, offset):
+        return _open_uprobe(self._kind, path, offset, self._program_fds[row])
 
 
 def _open_uprobe(kind, path, offset, program_fd):

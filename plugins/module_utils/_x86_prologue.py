@@ -30,13 +30,14 @@ _MODRM_0F = {0x10: None, 0x11: None, 0x28: None, 0x29: None, 0x57: None, 0x6F: N
 
 
 class Place(NamedTuple):
-    """Where to attach: offset from the function's entry, and how far the stack pointer is below its value there. Bytes both."""
+    """Where to attach: offset from the function's entry, how far the stack pointer is below its value there (bytes both), and what it costs."""
 
     offset: int
     stack: int
+    emulated: bool = True  # by the kernel; else single-stepped
 
 
-ENTRY = Place(0, 0)
+ENTRY = Place(0, 0, False)
 
 
 class _Instruction(NamedTuple):
@@ -198,7 +199,7 @@ def cheap_place(code, wanted):
         if instruction is None:
             return ENTRY
         if instruction.emulated:
-            return Place(at, stack) if at == 0 or not _jumped_into(code, at) else ENTRY
+            return Place(at, stack, True) if at == 0 or not _jumped_into(code, at) else ENTRY
         if instruction.written in registers or instruction.stack < 0:
             return ENTRY
         at += instruction.length

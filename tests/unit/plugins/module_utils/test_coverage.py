@@ -90,7 +90,7 @@ def test_losses_add_up():
 def test_a_refused_probe_keeps_the_kernels_words():
     probe = opened(error=LoadError("the kernel refused it: Permission denied (errno 13)", 13, ["R1 invalid mem access", "processed 9 insns"]))
     assert probe.closed == 1 and probe.status == FAILED
-    assert _coverage.probe_entry(probe, put_text) == {
+    assert _coverage.probe_entry(probe, put_text, str) == {
         "name": "file_open", "status": "failed", "hook": None, "reason": "the kernel refused it: Permission denied (errno 13)", "errno": "EACCES",
         "verifier_log": ["R1 invalid mem access", "processed 9 insns"], "hits": 0, "targets": []}
 
@@ -98,17 +98,17 @@ def test_a_refused_probe_keeps_the_kernels_words():
 @pytest.mark.parametrize("error, reason, number", [(PermissionError(1, "Operation not permitted"), "Operation not permitted", "EPERM"),
                                                    (OSError("odd"), "odd", None), (LoadError("no hook"), "no hook", None)])
 def test_an_error_of_a_probe_is_data(error, reason, number):
-    entry = _coverage.probe_entry(opened(error=error), put_text)
+    entry = _coverage.probe_entry(opened(error=error), put_text, str)
     assert (entry["status"], entry["reason"], entry["errno"]) == ("failed", reason, number)
 
 
 def test_probes_that_are_not_wanted():
-    entry = _coverage.probe_entry(opened(wanted=False), put_text)
+    entry = _coverage.probe_entry(opened(wanted=False), put_text, str)
     assert (entry["status"], entry["hook"], entry["reason"]) == (DISABLED, None, "disabled by the probes option")
 
 
 def test_targets():
     probe = opened(targets=[{"path": b"/opt/\xff.so", "build_id": None, "functions": 3, "status": "attached", "reason": None}])
-    entry = _coverage.probe_entry(probe, put_text)
+    entry = _coverage.probe_entry(probe, put_text, str)
     assert entry["status"] == ATTACHED and entry["targets"] == [
         {"path": "/opt/\\xff.so", "path_escaped": True, "build_id": None, "functions": 3, "status": "attached", "reason": None}]

@@ -50,6 +50,11 @@ def test_cheap_place(code, place):
     assert cheap_place(code, {0, 1}) == place
 
 
+def test_whether_the_kernel_emulates_the_instruction_there():
+    assert cheap_place(ENDBR64 + PUSH_RBP, set()).emulated and cheap_place(PUSH_RBP, set()).emulated
+    assert not cheap_place(b"\x48\x83\xec\x18\x0f\x05", set()).emulated and not ENTRY.emulated
+
+
 def test_only_wanted_arguments_count():
     code = ENDBR64 + b"\x31\xf6" + PUSH_RBP  # xor esi, esi: the second argument
     assert cheap_place(code, {1}) == ENTRY and cheap_place(code, {0, 2}) == Place(6, 0)
@@ -96,30 +101,29 @@ def descriptors():
 PLACES = {row: 100 + row for row in range(10)}
 
 
-def test_one_link_for_all(kernel):
+def test_a_link_for_each_so_that_each_can_go_alone(kernel):
     before = descriptors()
-    attachment = _uprobe.MultiAttachment(3, b"/lib", PLACES, set())
-    assert kernel.asked == [([100 + row for row in range(10)], list(range(10)))] and not attachment.refused
+    attachment = _uprobe.MultiAttachment(3, b"/lib", PLACES)
+    assert kernel.asked == [([100 + row], [row]) for row in range(10)] and not attachment.refused
+    given_up = attachment.give_up(7)
+    assert len(given_up) == 1 and attachment.give_up(7) == [] and attachment.give_up(99) == []
+    _uprobe.close_all(given_up)
     attachment.close()
     attachment.close()
     assert descriptors() == before
 
 
-def test_rows_that_may_have_to_go_alone(kernel):
-    attachment = _uprobe.MultiAttachment(3, b"/lib", PLACES, {4, 7, 99})
-    assert [rows for _offsets, rows in kernel.asked] == [[0, 1, 2, 3, 5, 6, 8, 9], [4], [7]]
-    rows, fds = attachment.fds_of(7)
-    assert rows == [7] and len(fds) == 1
-    os.close(fds[0])
-    assert attachment.fds_of(7) == ([], [])
-    attachment.close()
+def test_closing_many(kernel):
+    before = descriptors()
+    _uprobe.close_all([os.open(os.devnull, os.O_RDONLY) for _each in range(2 * _uprobe._MOST_THREADS + 1)])
+    assert descriptors() == before
 
 
 @pytest.mark.parametrize("bad", [{3}, {0, 9}, {1, 2, 3, 4, 5, 6, 7, 8, 9}])
 def test_a_function_that_cannot_be_probed_costs_only_itself(kernel, bad):
     before = descriptors()
     kernel.bad = {100 + row: ENOTSUPP for row in bad}
-    attachment = _uprobe.MultiAttachment(3, b"/lib", PLACES, set())
+    attachment = _uprobe.MultiAttachment(3, b"/lib", PLACES)
     assert set(attachment.refused) == bad and all("524" in reason for reason in attachment.refused.values())
     attachment.close()
     assert descriptors() == before
@@ -128,7 +132,7 @@ def test_a_function_that_cannot_be_probed_costs_only_itself(kernel, bad):
 def test_no_function_can_be_probed(kernel):
     kernel.bad = {place: ENOTSUPP for place in PLACES.values()}
     with pytest.raises(OSError) as caught:
-        _uprobe.MultiAttachment(3, b"/lib", PLACES, set())
+        _uprobe.MultiAttachment(3, b"/lib", PLACES)
     assert caught.value.errno == ENOTSUPP
 
 
@@ -137,7 +141,7 @@ def test_another_refusal_leaves_nothing_attached(kernel, number):
     before = descriptors()
     kernel.bad = {104: number}
     with pytest.raises(OSError) as caught:
-        _uprobe.MultiAttachment(3, b"/lib", PLACES, {4})
+        _uprobe.MultiAttachment(3, b"/lib", PLACES)
     assert caught.value.errno == number and descriptors() == before
 
 
@@ -152,9 +156,8 @@ def test_one_event_for_each_function(kernel, uprobe_pmu):
     kernel.bad = {103: errno.EINVAL}
     attachment = _uprobe.PerfAttachment(dict.fromkeys(PLACES, 3), b"/lib", PLACES)
     assert list(attachment.refused) == [3] and "errno 22" in attachment.refused[3]
-    rows, fds = attachment.fds_of(5)
-    assert rows == [5]
-    os.close(fds[0])
+    _uprobe.close_all(attachment.give_up(5))
+    assert attachment.give_up(5) == []
     attachment.close()
     assert descriptors() == before
 
