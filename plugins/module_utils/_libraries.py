@@ -26,7 +26,8 @@ interface only; source: str, where the name and the version text come from."""
 _TAIL = rb"(?:-[0-9a-f]{8,64}|-[0-9][0-9._]*)?\.so(?:\.[0-9]+[a-z]*)*"
 _PYTHON_TAIL = rb"(?:\.(?:cpython|pypy|abi3|graalpy)[-0-9a-z_]*)?\.so"
 
-_OPENSSL = re.compile(rb"OpenSSL (\d+\.\d+\.\d+[a-z]*(?:[-+][0-9A-Za-z.+-]+)?)(?: +FIPS)? +(?:\d{1,2} [A-Z][a-z]{2} \d{4}|xx XXX xxxx)")
+# openssl include/openssl/opensslv.h.in, OPENSSL_VERSION_TEXT: its version and date
+OPENSSL_VERSION = re.compile(rb"OpenSSL (\d+\.\d+\.\d+[a-z]*(?:[-+][0-9A-Za-z.+-]+)?)(?: +FIPS)? +(?:\d{1,2} [A-Z][a-z]{2} \d{4}|xx XXX xxxx)")
 _OPENSSL_FORKS = (  # aws-lc include/openssl/opensslv.h; boringssl include/openssl/opensslv.h; libressl include/openssl/opensslv.h
     ("AWS-LC", re.compile(rb"compatible; AWS-LC (\d+\.\d+\.\d+)\)")),
     ("BoringSSL", re.compile(rb"compatible; (BoringSSL)\)")),
@@ -47,8 +48,8 @@ def _library(name, family, stems, version=None, file_version="interface", source
 
 _NSS = rb"Version: NSS (\d+\.\d+(?:\.\d+)?)"
 CATALOGUE = (
-    _library("libcrypto", "OpenSSL", rb"libcrypto", _OPENSSL.pattern, source="openssl VERSION.dat, include/openssl/opensslv.h.in"),
-    _library("libssl", "OpenSSL", rb"libssl", _OPENSSL.pattern,
+    _library("libcrypto", "OpenSSL", rb"libcrypto", OPENSSL_VERSION.pattern, source="openssl VERSION.dat, include/openssl/opensslv.h.in"),
+    _library("libssl", "OpenSSL", rb"libssl", OPENSSL_VERSION.pattern,
              source="openssl; since 1.1 it has no version of its own: see libcrypto"),
     _library("libtls", "LibreSSL", rb"libtls", rb"LibreSSL (\d+\.\d+\.\d+)", source="libressl libtls"),
     _library("oqsprovider", "liboqs", rb"oqsprovider", source="open-quantum-safe/oqs-provider"),
@@ -142,15 +143,15 @@ CATALOGUE = (
              "google/conscrypt, netty-tcnative", tail=rb"\.so"),
     _library("corretto-crypto", "AWS-LC", rb"libamazonCorrettoCryptoProvider[-_0-9A-Za-z]*", None, None,
              "corretto/amazon-corretto-crypto-provider"),
-    _library("python-ssl", "Python", rb"_ssl|_hashlib", _OPENSSL.pattern, None, "cpython Modules/_ssl.c, Modules/_hashopenssl.c",
+    _library("python-ssl", "Python", rb"_ssl|_hashlib", OPENSSL_VERSION.pattern, None, "cpython Modules/_ssl.c, Modules/_hashopenssl.c",
              tail=_PYTHON_TAIL),
-    _library("python-cryptography", "pyca/cryptography", rb"_rust|_openssl", _OPENSSL.pattern, None, "pyca/cryptography",
+    _library("python-cryptography", "pyca/cryptography", rb"_rust|_openssl", OPENSSL_VERSION.pattern, None, "pyca/cryptography",
              rb"cryptography/hazmat/bindings",
              _PYTHON_TAIL),
     _library("python-grpc", "BoringSSL", rb"cygrpc", None, None, "grpc/grpc src/python/grpcio", tail=_PYTHON_TAIL),
-    _library("ruby-openssl", "Ruby", rb"openssl", _OPENSSL.pattern, None, "ruby/openssl", rb"ruby/.*", rb"\.so"),
-    _library("perl-ssleay", "Perl", rb"SSLeay", _OPENSSL.pattern, None, "Net-SSLeay", rb"Net/SSLeay", rb"\.so"),
-    _library("erlang-crypto", "Erlang", rb"crypto(?:_callback)?", _OPENSSL.pattern, None, "erlang/otp lib/crypto",
+    _library("ruby-openssl", "Ruby", rb"openssl", OPENSSL_VERSION.pattern, None, "ruby/openssl", rb"ruby/.*", rb"\.so"),
+    _library("perl-ssleay", "Perl", rb"SSLeay", OPENSSL_VERSION.pattern, None, "Net-SSLeay", rb"Net/SSLeay", rb"\.so"),
+    _library("erlang-crypto", "Erlang", rb"crypto(?:_callback)?", OPENSSL_VERSION.pattern, None, "erlang/otp lib/crypto",
              rb"crypto-[0-9.]+/priv/lib", rb"\.so"),
 )
 
@@ -205,7 +206,7 @@ def identify(elf, library, path=None):
         the digits in the file name are known and they are not the release, ``interface`` and the digits.
     :raises OSError: reading fails.
     """
-    if library.version is not None and library.version.pattern == _OPENSSL.pattern:
+    if library.version is not None and library.version.pattern == OPENSSL_VERSION.pattern:
         found = embedded_openssl(elf)
         if found is not None:
             return found
@@ -248,16 +249,14 @@ def embedded_openssl(elf):
     if not isinstance(elf, int) and any(name.startswith((b"libcrypto.so", b"libcrypto-")) for name in elf.needed):
         if elf.soname is None or not elf.soname.startswith((b"libssl", b"libtls")):
             return None
-    found = _search(elf, [("OpenSSL", _OPENSSL)] + list(_OPENSSL_FORKS))
+    found = _search(elf, [("OpenSSL", OPENSSL_VERSION)] + list(_OPENSSL_FORKS))
     if found is None:
         return None
     return found[0], None if found[0] == "BoringSSL" else found[1]
 
 
-def _ranges(elf):
-    """``(fd, [(offset, end)])``: where to search."""
-    if isinstance(elf, int):
-        return elf, [(0, os.fstat(elf).st_size)]
+def data_ranges(elf):
+    """Where an ElfFile is no code: list of ``(offset, end)``; empty where all of it is loaded as code."""
     size = os.fstat(elf.fd).st_size
     ranges, at = [], 0
     for offset, _vaddr, length in sorted(elf.text_segments()):
@@ -266,7 +265,7 @@ def _ranges(elf):
         at = max(at, offset + length)
     if at < size:
         ranges.append((at, size))
-    return elf.fd, ranges
+    return ranges
 
 
 def _search(elf, patterns):
@@ -274,7 +273,10 @@ def _search(elf, patterns):
 
     A fork of OpenSSL also says "OpenSSL", so all patterns are looked for before one is chosen; forks do not give its date.
     """
-    fd, ranges = _ranges(elf)
+    if isinstance(elf, int):
+        fd, ranges = elf, [(0, os.fstat(elf).st_size)]
+    else:
+        fd, ranges = elf.fd, data_ranges(elf)
     left = _MAX_SEARCH
     found = {}
     for begin, end in ranges:
