@@ -18,7 +18,12 @@ _LOSSES = {
     "perf_records": "%d records of mappings were lost because perf's buffer was full",
     "unnamed_mappings": "%d executable mappings are of files whose path is too long for perf: libraries may be among them",
     "unclassified_opens": "%d opens of files of unknown content were not looked at: too many at once",
+    "storage_full": "%d connections had no room for their state: of their handshakes only the first packet was read",
+    "unparsed": "%d packets have IPv6 extension headers that are not stepped over",
+    "capped": "%d handshakes are longer than what is copied of one",
     "path_truncated": "%d paths are longer or deeper than the kernel side walks, and are cut with a mark",
+    "handshake_parts": "%d parts of handshakes could not be joined: their handshakes may be missing",
+    "quic_datagrams": "%d QUIC datagrams were not opened: too many at once",
     "unattributed_libraries": "%d loads of crypto libraries were by processes that were gone before anything was known of them",
 }
 

@@ -11,7 +11,6 @@ import socket
 
 from ._certificate import certificate_facts
 from ._der import DerError
-from ._text import put_text
 from ._tls_names import alert_name, cipher_suite_name, group_name, signature_scheme_name, version_name
 
 _EVIDENCE = {"source": "wire", "grade": "observed"}
@@ -37,9 +36,8 @@ def tls_entry(held, time):
 def ssh_entry(held, time):
     """One entry of ``ssh``; arguments as tls_entry()."""
     seen, chosen = held.seen, held.seen.negotiated
-    entry = {"role": seen.role, "outcome": seen.outcome, "host_key_bits": seen.host_key_bits, "offered": _proposal(seen.offered)}
-    put_text(entry, "software", seen.software)
-    put_text(entry, "peer_software", seen.peer_software)
+    entry = {"role": seen.role, "outcome": seen.outcome, "software": seen.software, "peer_software": seen.peer_software,
+             "host_key_bits": seen.host_key_bits, "offered": _proposal(seen.offered)}
     for name in ("key_exchange", "host_key", "cipher_client_to_server", "cipher_server_to_client", "mac_client_to_server", "mac_server_to_client"):
         entry[name] = getattr(chosen, name) if chosen else None
     entry["strict_kex"] = bool(chosen and chosen.strict_kex)

@@ -56,8 +56,8 @@ class SshHandshake(NamedTuple):
     subject: Any
     role: Optional[str]
     outcome: str
-    software: Optional[bytes]
-    peer_software: Optional[bytes]
+    software: Optional[str]
+    peer_software: Optional[str]
     negotiated: Any  # Negotiated of _ssh_messages, or None
     host_key_bits: Optional[int]
     local: bytes

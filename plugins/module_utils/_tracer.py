@@ -17,6 +17,7 @@ from typing import Dict, List
 from . import _coverage, _events, _kernel, _libraries, _proc
 from ._engine import choose_engine
 from ._errors import AuditError
+from ._host_crypto import read_host_crypto
 from ._ledger import Ledger
 from ._library_facts import LibraryFacts
 from ._limits import within_limits
@@ -43,6 +44,7 @@ class Request:
     duration: int = 30  # seconds
     engine: str = "auto"  # auto, libbpf, procfs
     probes: Dict[str, bool] = dataclasses.field(default_factory=dict)  # name -> wanted; absent: wanted
+    host_crypto: bool = True  # no probe, but chosen like one
     redact: bool = True
     max_processes: int = 2000
     max_files: int = 500  # in one process; the next two likewise
@@ -76,6 +78,7 @@ class Window:
             self.ledger = Ledger(self.selection, self.library_facts, bounds, observer)
             self._known_libraries = set()
             self._known_executables = set()
+            self._handshakes = None
             self.late_libraries = []
             self._unattributed = 0  # mappings of processes that were gone before anything was known of them
             self._enter_present()
@@ -169,6 +172,20 @@ class Window:
             self._take_one(event)
         for observed in self.engine.files.observe_unknown():
             self.ledger.on_file(observed)
+        self._settle_handshakes(everything=False)
+
+    def _take_wire(self, event):
+        """What the wire showed. Its parsers are large, and nothing needs them while probes attach."""
+        if self._handshakes is None:
+            from ._handshakes import Handshakes
+            self._handshakes = Handshakes()
+        for seen in self._handshakes.take(event):
+            self.ledger.on_handshake(seen)
+
+    def _settle_handshakes(self, everything):
+        if self._handshakes is not None:
+            for seen in self._handshakes.settle(_kernel.clock_boottime_ns(), everything):
+                self.ledger.on_handshake(seen)
 
     def _take_one(self, event):
         if isinstance(event, _events.FileOpened):
@@ -181,6 +198,10 @@ class Window:
             self._take_library(event)
         elif isinstance(event, _events.OperationSeen):
             self.ledger.on_operation(event, self.engine.openssl.library(event.key.library).path)
+        elif isinstance(event, _events.WireData):
+            pass
+        elif isinstance(event, _events.WireData):
+            self._take_wire(event)
         elif isinstance(event, _events.ProcessExec):
             record = self.ledger.on_exec(event)
             self.engine.files.looker.remember(record.mount_namespace, record.pid)
@@ -234,6 +255,7 @@ class Window:
         engine.close()
         self.detach_seconds = time.monotonic() - began
         self._take(events)
+        self._settle_handshakes(everything=True)
         for observed in engine.files.observe_unknown(everything=True) + engine.files.observe_written():
             self.ledger.on_file(observed)
         self.ledger.count_files(opens)
@@ -252,6 +274,8 @@ class Window:
     def coverage(self, writer, reported, left_out):
         """coverage of the document. reported: int, processes in it; left_out: int, observed ones over the bound."""
         lost = _coverage.losses(self.engine.probes)
+        if self._handshakes is not None:
+            lost.update({cause: number for cause, number in self._handshakes.losses().items() if number})
         if self._unattributed:
             lost["unattributed_libraries"] = self._unattributed
         reasons = _coverage.reasons(self.engine, self.engine.probes, lost, self.ledger, self.late_libraries, writer.put_path)
@@ -261,6 +285,8 @@ class Window:
             reasons.append("the stream ended at max_events, %d: what came later is not in it" % self.request.max_events)
         reasons += ["no process matched %s" % target for target in self.selection.missing()]
         reasons += ["package database: %s" % problem for problem in self.library_facts.problems()]
+        if not self.request.host_crypto:
+            reasons.append("host_crypto was disabled by the user")
         usage = resource.getrusage(resource.RUSAGE_SELF)
         return {
             "complete": not reasons, "reasons": reasons,
@@ -300,6 +326,7 @@ class Window:
                         "follow_children": selection.follow_children, "whole_host": selection.whole_host},
             "engine": {"name": self.engine.name, "grade": self.engine.grade, "version": self.engine.version, "rejected": self.rejected},
             "coverage": coverage, "processes": entries, "unattributed": self._unattributed_handshakes(writer),
+            "host_crypto": read_host_crypto(writer.show_path) if self.request.host_crypto else None,
             "statistics": dict({"processes": len(entries), "events": sum(probe.hits() for probe in self.engine.probes)},
                                **{name: sum(len(entry[name]) for entry in entries) for name in ("libraries", "files", "operations", "tls", "ssh")}),
         }
