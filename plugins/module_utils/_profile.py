@@ -74,9 +74,13 @@ class Writer:
         """A time since boot in ns (or None) as UTC text."""
         return None if nanoseconds is None else utc(nanoseconds / 1e9 + self._offset)
 
+    def show_path(self, path):
+        """A path (bytes or None), redacted where asked."""
+        return self._redactor.path(path) if self._redactor and path is not None else path
+
     def put_path(self, entry, key, path, truncated=False):
         """Set a path, redacted where asked."""
-        put_text(entry, key, self._redactor.path(path) if self._redactor and path is not None else path, truncated)
+        put_text(entry, key, self.show_path(path), truncated)
 
     def process_identity(self, record):
         """Who a ProcessRecord is: the entry without what it used and what file it ran from."""

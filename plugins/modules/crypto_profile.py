@@ -106,6 +106,12 @@ profile:
     unattributed:
       description: Handshakes whose process is not known for sure, C(tls) and C(ssh).
       type: dict
+    host_crypto:
+      description:
+        - What the host has configured and holds, whatever its processes do. V(null) where O(probes.host_crypto) is V(false).
+        - FIPS mode, crypto-policies, OpenSSL and GnuTLS defaults, the kernel's algorithms, IPsec, WireGuard, kTLS, encrypted storage, signatures
+          of kernel modules, OpenSSH's configuration and the trust store. Each part ends with C(unreadable), what could not be read and why.
+      type: dict
     statistics:
       description: Sizes of the lists.
       type: dict

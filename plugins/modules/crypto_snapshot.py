@@ -12,6 +12,7 @@ version_added: 0.1.0
 description:
   - Reads C(/proc) once and returns a document of the same form as M(cryptofleet.audit.crypto_profile) does. No probe is attached.
   - Works without root. What could not be read for lack of privilege is counted in the document's C(coverage).
+  - What the host has configured is in it too, C(host_crypto).
   - It shows what is present, never what is used. Use M(cryptofleet.audit.crypto_profile) for that.
 requirements:
   - Python 3.8 or newer on the host. Nothing but its standard library.
