@@ -142,6 +142,13 @@ def peer_site(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def ssh_peers(tmp_path_factory):
+    """sshd and ssh with keys of their own."""
+    from peers.openssh import Openssh
+    return Openssh(tmp_path_factory.mktemp("ssh"))
+
+
+@pytest.fixture(scope="session")
 def places():
     """The class, for tests that make places of their own."""
     return Place
