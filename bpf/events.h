@@ -16,6 +16,7 @@ enum event_type {
 	EVENT_EXIT = 3,
 	EVENT_FILE_OPEN = 4,
 	EVENT_OPERATION = 5,
+	EVENT_WIRE = 6,
 };
 
 struct event_header {
@@ -166,6 +167,44 @@ struct function {
 	__u64 wrappers[2];	/* bit map of the rows whose function may end in a jump to this one */
 };
 
+enum wire_look {
+	LOOK_TLS = 1,
+	LOOK_SSH = 2,
+};
+
+enum wire_flag {
+	WIRE_KNOWN = 1,		/* a hello that was sent from this host and copied there: only its beginning is here */
+	WIRE_GAP = 2,		/* bytes before this one are missing: they were lost on their way, or come later */
+	WIRE_START = 4,		/* the first byte is that of a record, or of an SSH stream: what came before it is over */
+};
+
+#define MAX_WIRE_DATA 4096
+
+/*
+ * Plain-text bytes of a handshake from one packet. Its own memory ends behind data_size: the record may be longer.
+ * subject.image.pid is 0 where it is not certain who sent it. cookie is 0 where the connection has no socket of its own yet.
+ */
+struct wire_event {
+	struct event_header header;
+	struct subject subject;
+	__u64 cookie;			/* of the socket */
+	__u64 cgroup;			/* of the socket, cgroup v2 id */
+	__u32 network_namespace;
+	__u32 sequence;			/* TCP sequence number of the first byte */
+	__u32 payload_size;		/* bytes of payload from the first byte on, copied or not */
+	__u16 data_size;
+	__u8 family;			/* 4 or 6 */
+	__u8 protocol;			/* 6 or 17 */
+	__u8 direction;			/* 0 in, 1 out */
+	__u8 flags;			/* enum wire_flag */
+	__u16 local_port;		/* host byte order, as the next */
+	__u16 remote_port;
+	__u16 pad;
+	char local[16];			/* IPv4: the first 4 */
+	char remote[16];
+	/* data_size bytes */
+};
+
 /*
  * The read-only data of every object, whole: user space writes it before load. A probe that needs no rows has none
  * (FUNCTION_ROWS, set before this file is included).
@@ -177,7 +216,7 @@ struct function {
 struct settings {
 	__u64 wake_at_bytes;	/* wake the reader early once a ring holds this much; otherwise it comes by itself every tick */
 	__u32 tracer_pid;	/* the tracer's own opens and calls are not observations */
-	__u32 library;		/* index user space gave the attached file */
+	__u32 library;		/* index user space gave the attached file; of the wire's programs what to look for, bits of enum wire_look */
 	struct function functions[FUNCTION_ROWS];
 };
 
@@ -189,6 +228,10 @@ enum counter_id {
 	COUNT_USER_FAULT,	/* user memory could not be read */
 	COUNT_UNCLASSIFIED,	/* opens of files of unknown content not reported: their own ring was full */
 	COUNT_NESTED,		/* calls that were part of another counted call */
+	COUNT_SSH,		/* beginnings of SSH connections, each direction one */
+	COUNT_STORAGE_FULL,	/* a socket's state could not be kept: only its first packet was copied */
+	COUNT_UNPARSED,		/* packets whose headers are none the program can step over */
+	COUNT_CAPPED,		/* handshakes longer than what is copied of one */
 	COUNTER_IDS,
 };
 

@@ -36,6 +36,7 @@ OBJECTS = {
     "file_open": ("file_open.bpf.c", []),
     "openssl_api": ("openssl_api.bpf.c", ["-DATTACH_COOKIES"]),
     "openssl_api_rows": ("openssl_api.bpf.c", []),
+    "wire": ("wire.bpf.c", []),
 }
 
 

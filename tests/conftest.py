@@ -50,7 +50,7 @@ PROCESS = {
 COVERAGE = {
     "complete": True, "reasons": [],
     "probes": [{"name": name, "status": "attached", "hook": "tp_btf/x", "reason": None, "errno": None, "verifier_log": [], "hits": 5, "targets": []}
-               for name in ("process", "file_open", "library_load", "openssl_api")],
+               for name in ("process", "file_open", "library_load", "openssl_api", "tls_handshake", "ssh_kex")],
     "lost": {"ring_full": 0, "map_full": 0, "perf_records": 0},
     "processes": {"seen": 1, "reported": 1, "omitted_over_bound": 0, "not_permitted": 0},
     "tracer": {"cpu_seconds": 0.1, "peak_memory_kib": 20000, "attach_seconds": 0.2, "detach_seconds": 0.1}}

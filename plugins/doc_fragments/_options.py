@@ -83,6 +83,20 @@ options:
         description: Calls of OpenSSL's functions.
         type: bool
         default: true
+      tls_handshake:
+        description: TLS, QUIC and DTLS handshakes on the wire, whatever library makes them.
+        type: bool
+        default: true
+      ssh_kex:
+        description: SSH key exchanges on the wire.
+        type: bool
+        default: true
+      host_crypto:
+        description:
+          - What the host has configured, C(host_crypto) of the profile. It is read after the window.
+          - Only M(cryptofleet.audit.crypto_profile) has it among its probes; elsewhere this has no effect.
+        type: bool
+        default: true
 """
 
     DOCUMENT = r"""

@@ -21,6 +21,7 @@ _LOSSES = {
     "storage_full": "%d connections had no room for their state: of their handshakes only the first packet was read",
     "unparsed": "%d packets have IPv6 extension headers that are not stepped over",
     "capped": "%d handshakes are longer than what is copied of one",
+    "missed_runs": "%d times the kernel could not run a program, because it was interrupted in it on the same processor: so many opens may be missing",
     "path_truncated": "%d paths are longer or deeper than the kernel side walks, and are cut with a mark",
     "handshake_parts": "%d parts of handshakes could not be joined: their handshakes may be missing",
     "quic_datagrams": "%d QUIC datagrams were not opened: too many at once",

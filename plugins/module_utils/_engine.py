@@ -12,7 +12,7 @@ from ._engine_libbpf import LibbpfEngine
 from ._engine_procfs import ProcfsEngine
 from ._errors import AuditError
 
-PROBES = ("process", "file_open", "library_load", "openssl_api")
+PROBES = ("process", "file_open", "library_load", "openssl_api", "tls_handshake", "ssh_kex")
 
 
 def choose_engine(request):

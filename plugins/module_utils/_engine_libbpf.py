@@ -21,6 +21,9 @@ from ._probe_file_open import FileOpenProbe
 from ._probe_library_load import LibraryLoadProbe
 from ._probe_openssl_api import OpensslApiProbe
 from ._probe_process import ProcessProbe
+from ._probe_ssh_kex import SshKexProbe
+from ._probe_tls_handshake import TlsHandshakeProbe
+from ._wire_tap import WireTap
 
 _RING = 2 << 20
 # A quarter of the ring: time enough to come before it is full.
@@ -82,7 +85,9 @@ class LibbpfEngine:
         self.files = FileOpenProbe(*shared)
         self.libraries = LibraryLoadProbe()
         self.openssl = OpensslApiProbe(*shared)
-        self.probes = [self.process, self.files, self.libraries, self.openssl]
+        looks = {TlsHandshakeProbe.name: _events.LOOK_TLS, SshKexProbe.name: _events.LOOK_SSH}
+        self._wire = WireTap(self._libbpf, sum(bit for name, bit in looks.items() if wanted.get(name, True)))
+        self.probes = [self.process, self.files, self.libraries, self.openssl, TlsHandshakeProbe(self._wire), SshKexProbe(self._wire)]
         self._late = []
         self._reader = None
         self._waiter = select.epoll()
@@ -97,7 +102,7 @@ class LibbpfEngine:
         self._add_installed_openssl()
         self.openssl.open_seconds += time.monotonic() - began
         self._require_probe()
-        for fileno in [self._reader.fileno()] + self.files.filenos() + self.libraries.filenos():
+        for fileno in [self._reader.fileno()] + self.files.filenos() + self.libraries.filenos() + self._wire.filenos():
             if fileno >= 0:
                 self._waiter.register(fileno, select.EPOLLIN)
 
@@ -166,7 +171,7 @@ class LibbpfEngine:
         self.openssl.keep_budget()
         until = _kernel.clock_boottime_ns()
         events = self._late + [_events.decode(record) for record in self._reader.read()]
-        events += self.libraries.read()
+        events += self.libraries.read() + self._wire.read()
         self.files.receive_unknown()
         events.sort(key=lambda event: event.time)
         ready = [event for event in events if event.time <= until]
@@ -177,6 +182,7 @@ class LibbpfEngine:
         """Detach everything. May be called twice."""
         for probe in self.probes:
             probe.close()
+        self._wire.close()
         if self._reader:
             self._reader.close()
             self._reader = None

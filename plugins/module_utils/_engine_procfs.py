@@ -35,15 +35,22 @@ class _Polled(Probe):
         return self.found
 
 
-class _NoOperations(Probe):
-    """openssl_api has no counterpart in /proc."""
+class _Unsupported(Probe):
+    """A probe that has no counterpart in /proc."""
 
-    name = "openssl_api"
+    def __init__(self, name, why):
+        super().__init__()
+        self.name = name
+        self._why = why
 
     def open(self, wanted):
         super().open(False)
         if wanted:
-            self.status, self.reason = UNSUPPORTED, "engine procfs sees no function calls"
+            self.status, self.reason = UNSUPPORTED, self._why
+
+
+class _NoOperations(_Unsupported):
+    """openssl_api, as far as others ask it."""
 
     def counts(self, over=None):
         return []
@@ -86,8 +93,9 @@ class ProcfsEngine:
         self.process = _Polled("process", "/proc")
         self.files = _Files()
         self.libraries = _Polled("library_load", "/proc/PID/maps")
-        self.openssl = _NoOperations()
-        self.probes = [self.process, self.files, self.libraries, self.openssl]
+        self.openssl = _NoOperations("openssl_api", "engine procfs sees no function calls")
+        wire = [_Unsupported(name, "engine procfs sees no packets") for name in ("tls_handshake", "ssh_kex")]
+        self.probes = [self.process, self.files, self.libraries, self.openssl] + wire
         for probe in self.probes:
             probe.open(wanted.get(probe.name, True))
         self._seen = set()

@@ -26,13 +26,17 @@ _BPF_MAP_LOOKUP_ELEM = 1
 _BPF_MAP_UPDATE_ELEM = 2
 _BPF_MAP_DELETE_ELEM = 3
 _BPF_MAP_GET_NEXT_KEY = 4
+_BPF_PROG_LOAD = 5
 _BPF_LINK_CREATE = 28
+
+_PROG_TYPE_TRACING = 26
 
 MAP_TYPE_RINGBUF = 27
 # enum bpf_attach_type
 CGROUP_INET_INGRESS = 0
 CGROUP_INET_EGRESS = 1
 TRACE_UPROBE_MULTI = 48
+_TRACE_FEXIT = 25
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -119,6 +123,31 @@ class Map:
             found.append(self._next.raw)
             self._key.raw = self._next.raw
             pointer = ctypes.addressof(self._key)
+
+
+def takes_function_programs():
+    """Whether programs at the return of kernel functions (fexit) may be loaded at all (bool): some kernels refuse them even to root.
+
+    Asked with a program for no function, which is EINVAL where the kernel gets to look at it.
+    """
+    code = ctypes.create_string_buffer(struct.pack("<BBhiBBhi", 0xB7, 0, 0, 0, 0x95, 0, 0, 0))  # r0 = 0; exit
+    license_text = ctypes.create_string_buffer(b"GPL")
+    # union bpf_attr, prog_load: prog_type, insn_cnt, insns, license, log, kern_version, prog_flags, prog_name, prog_ifindex, expected_attach_type; then zeros
+    attributes = struct.pack("<IIQQ16xII16xII", _PROG_TYPE_TRACING, 2, ctypes.addressof(code), ctypes.addressof(license_text), 0, 0, 0, _TRACE_FEXIT)
+    try:
+        _bpf(_BPF_PROG_LOAD, attributes.ljust(128, b"\0"))
+    except OSError as error:
+        return error.errno == errno.EINVAL
+    raise OSError(errno.EPROTO, "a program for no function was loaded")
+
+
+def missed_runs(program_fd):
+    """How often the kernel did not run a program because it was running on that CPU already (int); 0 before 5.12, which does not tell."""
+    with open("/proc/self/fdinfo/%d" % program_fd, "r") as stream:
+        for line in stream:
+            if line.startswith("recursion_misses:"):
+                return int(line.split()[1])
+    return 0
 
 
 class ExecutableMapping:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from ._errors import AuditError
 from ._tracer import Request
 
-PROBES = ("process", "file_open", "library_load", "openssl_api")
+PROBES = ("process", "file_open", "library_load", "openssl_api", "tls_handshake", "ssh_kex")
 
 # option -> (lowest, highest): stated in the documentation too
 _BOUNDS = {
@@ -43,7 +43,7 @@ def window_options():
         "probes": {
             "type": "dict",
             "default": {},
-            "options": {probe: {"type": "bool", "default": True} for probe in PROBES},
+            "options": {probe: {"type": "bool", "default": True} for probe in PROBES + ("host_crypto",)},
         },
     }
 
@@ -90,5 +90,6 @@ def request_from(params):
         units=sorted(set(params["unit"])),
         containers=sorted(set(params["container"])),
         probes=probes,
+        host_crypto=wanted.get("host_crypto", True),
         **known
     )

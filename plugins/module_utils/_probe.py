@@ -117,6 +117,9 @@ class BpfProbe(Probe):
         self._object.load(self.programs)
         self._counters = _kernel.Map(self._object.map_fd("counters"), 4, 8 * possible_cpus())
         self._fill()
+        self._attach()
+
+    def _attach(self):
         for program in self.programs:
             self._object.attach(program)
 

@@ -14,6 +14,8 @@ from support_faults import ask, assert_ran, assert_reduced, broken, corrupt, for
 BTF = "/sys/kernel/btf"
 NO_BTF = 'mount -t tmpfs -o mode=755 tmpfs %s' % BTF
 
+ALL_BPF_FAILED = {"process": "failed", "file_open": "failed", "library_load": "attached", "openssl_api": "failed", "tls_handshake": "failed", "ssh_kex": "failed"}
+
 
 def no_libbpf():
     """A script that makes the distribution's libbpf something that is no library."""
@@ -78,11 +80,11 @@ def test_lockdown_is_told(mode):
 
 def test_lockdown_refuses_what_reads_kernel_memory(tmp_path):
     """Under confidentiality the helper that reads kernel memory is unknown to the verifier (kernel/trace/bpf_trace.c)."""
-    with broken(fault=corrupt("process", "file_open", "openssl_api", "openssl_api_rows", how="helper")) as window:
+    with broken(fault=corrupt("process", "file_open", "openssl_api", "openssl_api_rows", "wire", how="helper")) as window:
         done = run("openssl", "version")
         window.settle()
     profile = window.profile
-    assert statuses(profile) == {"process": "failed", "file_open": "failed", "library_load": "attached", "openssl_api": "failed"}
+    assert statuses(profile) == ALL_BPF_FAILED
     for name in ("process", "file_open"):
         entry = probe(profile, name)
         assert entry["errno"] == "EINVAL" and any("99999" in line for line in entry["verifier_log"]), entry
@@ -92,9 +94,10 @@ def test_lockdown_refuses_what_reads_kernel_memory(tmp_path):
 
 def test_all_is_refused():
     """BPF and perf: the engine that polls, and why the other could not."""
-    fault = corrupt("process", "file_open", "openssl_api", "openssl_api_rows") + forbid("perf_event_open")
+    fault = corrupt("process", "file_open", "openssl_api", "openssl_api_rows", "wire") + forbid("perf_event_open")
     document = ask("trace", fault=fault, duration=1).document
-    assert_reduced(document, "no probe could be attached", "process: ", "file_open: ", "library_load: ", "openssl_api: ")
+    assert_reduced(document, "no probe could be attached", "process: ", "file_open: ", "library_load: ", "openssl_api: ",
+                   "tls_handshake: ", "ssh_kex: ")
     error = ask("trace", fault=fault, duration=1, engine="libbpf").error
     assert error.startswith("engine libbpf can't run here: no probe could be attached: process: the kernel refused it")
     document = ask("preflight", fault=fault).document
@@ -156,14 +159,26 @@ def test_preflight_has_the_verifiers_words():
     entry = probe(document, "file_open")
     assert (entry["status"], entry["attach_ms"]) == ("failed", None) and entry["remedy"]
     assert any("R8 !read_ok" in line for line in entry["verifier_log"])
-    assert document["can"] == {"profile": True, "grade": "reduced", "probes": ["process", "library_load", "openssl_api"]}
+    assert document["can"] == {"profile": True, "grade": "reduced", "probes": ["process", "library_load", "openssl_api", "tls_handshake", "ssh_kex"]}
     assert document["remedies"] == ["file_open: " + entry["remedy"]]
+
+
+def test_the_verifier_refuses_the_wire(key):
+    """One object for two probes; both say so, and no other is affected."""
+    with broken(fault=corrupt("wire")) as window:
+        done = run("openssl", "dgst", "-sha256", key)
+        window.settle()
+    assert {name for name, status in statuses(window.profile).items() if status != "attached"} == {"tls_handshake", "ssh_kex"}
+    for name in ("tls_handshake", "ssh_kex"):
+        entry = probe(window.profile, name)
+        assert entry["status"] == "failed" and any("R8 !read_ok" in line for line in entry["verifier_log"]), entry
+    assert operations(process(window.profile, done.pid)) and window.profile["coverage"]["complete"] is False
 
 
 def test_an_object_that_is_none():
     fault = "from ansible_collections.cryptofleet.audit.plugins.module_utils import _libbpf\n_libbpf.object_bytes = lambda name: b'no object'"
     document = ask("trace", fault=fault, duration=1).document
-    assert statuses(document) == {"process": "failed", "file_open": "failed", "library_load": "attached", "openssl_api": "failed"}
+    assert statuses(document) == ALL_BPF_FAILED
     assert "could not open the object" in probe(document, "process")["reason"]
 
 

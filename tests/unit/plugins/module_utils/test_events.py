@@ -36,6 +36,7 @@ FORMATS = {
     "operation_key": _events.OPERATION_KEY.format,
     "operation": _events.OPERATION_VALUE.format,
     "operation_event": _events._HEADER.format + _events._SUBJECT.format[1:] + _events.OPERATION_KEY.format[1:] + _events._KEY_BITS.format[1:],
+    "wire_event": _events._HEADER.format + _events._SUBJECT.format[1:] + _events._WIRE.format[1:],
     "function": _events.FUNCTION.format,
     "settings": _events.SETTINGS.format,
 }
@@ -142,9 +143,10 @@ def number(name, text=HEADER):
 
 
 def test_numbers():
-    names = ("EXEC", "FORK", "EXIT", "FILE_OPEN", "OPERATION")
+    names = ("EXEC", "FORK", "EXIT", "FILE_OPEN", "OPERATION", "WIRE")
     assert [getattr(_events, name) for name in names] == [number("EVENT_" + name) for name in names]
-    for name in ("EVENT_ABI", "PATH_COMPLETE", "ARGUMENTS_TRUNCATED", "OPEN_NOT_COUNTED", "INODE_OTHER", "INODE_CRYPTO"):
+    for name in ("EVENT_ABI", "PATH_COMPLETE", "ARGUMENTS_TRUNCATED", "OPEN_NOT_COUNTED", "INODE_OTHER", "INODE_CRYPTO",
+                 "LOOK_TLS", "LOOK_SSH", "WIRE_KNOWN", "WIRE_GAP", "WIRE_START"):
         assert getattr(_events, name) == number(name)
     counters = re.search(r"enum counter_id \{(.*?)\}", HEADER, re.DOTALL).group(1)
     names = re.findall(r"^\s*COUNT_(\w+)", counters, re.MULTILINE)

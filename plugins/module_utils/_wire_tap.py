@@ -1,0 +1,144 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The two programs that see every packet's beginning, attached once for the probes `tls_handshake` and `ssh_kex`.
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import os
+
+from . import _events, _kernel
+from ._libbpf import LoadError, RingReader
+from ._probe import ATTACHED, DISABLED, FAILED, BpfProbe, Probe
+
+# Of its own, so that a flood of handshakes costs no other probe an event.
+_RING = 2 << 20
+_WAKE_AT = _RING // 4
+
+_MOUNTS = "/proc/self/mountinfo"
+# Every cgroup but the root has it (Documentation/admin-guide/cgroup-v2.rst, "Core Interface Files").
+_NOT_OF_ROOT = "cgroup.type"
+
+
+def mounted_root():
+    """Where the root of the cgroup v2 hierarchy is mounted (str), or None."""
+    with open(_MOUNTS, "r", encoding="utf-8", errors="surrogateescape") as stream:
+        for line in stream.read(4 << 20).splitlines():
+            # proc_pid_mountinfo(5): ID, parent, device, root, mount point, options, optional fields, "-", type, source, options
+            fields, _separator, kind = line.partition(" - ")
+            root, where = fields.split(" ")[3:5]
+            if kind.startswith("cgroup2 ") and root == "/" and "\\" not in where and _is_root(where):
+                return where
+    return None
+
+
+def _is_root(folder):
+    return os.path.isdir(folder) and not os.path.lexists(os.path.join(folder, _NOT_OF_ROOT))
+
+
+def open_root():
+    """The root of the cgroup v2 hierarchy.
+
+    :returns: ``(descriptor, words)``; the words say how it was reached.
+    :raises OSError: this kernel has no cgroup v2, or it can't be reached from here.
+    """
+    where = mounted_root()
+    if where is not None:
+        return os.open(where, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), where
+    # no name in any mount namespace, so nobody else sees it
+    root = _kernel.detached_mount("cgroup2")
+    if not _is_root("/proc/self/fd/%d" % root):
+        os.close(root)
+        raise LoadError("this is not the host's cgroup namespace, so most sockets are out of sight")
+    return root, "detached cgroup2 mount"
+
+
+class WireTap(BpfProbe):
+    """Both programs. They attach by links: the kernel takes them down with this process, however it ends."""
+
+    name = "wire"
+    object_name = "wire"
+    programs = ("wire_egress", "wire_ingress")
+
+    def __init__(self, libbpf, looks):
+        """:arg looks: int, bits of enum wire_look: what the probes that are wanted look for."""
+        super().__init__(libbpf, None, _WAKE_AT)
+        self._looks = looks
+        self._reader = None
+        self._links = []
+
+    def _settings(self):
+        return _events.SETTINGS.pack(self._wake_at, os.getpid(), self._looks)
+
+    def _open(self):
+        self._ring = _kernel.create_ring(_RING)
+        super()._open()
+
+    def _fill(self):
+        try:
+            self._reader = RingReader(self._libbpf, self._ring)
+        except OSError as error:
+            raise LoadError("ring buffer: %s" % error.strerror, error.errno) from error
+
+    def _attach(self):
+        root, words = open_root()
+        try:
+            for program, kind in zip(self.programs, (_kernel.CGROUP_INET_EGRESS, _kernel.CGROUP_INET_INGRESS)):
+                self._links.append(_kernel.link_cgroup(self._object.program_fd(program), root, kind))
+        except PermissionError as error:
+            raise LoadError("attach: %s: another program may be attached to the root cgroup for itself alone" % error.strerror, error.errno) from error
+        finally:
+            os.close(root)
+        self.hook = "cgroup_skb %s" % words
+
+    def filenos(self):
+        """What becomes readable where the ring fills up: list of descriptors."""
+        return [self._reader.fileno()] if self._reader else []
+
+    def read(self):
+        """All events there are now: list of WireData."""
+        return [_events.decode(record) for record in self._reader.read()] if self._reader else []
+
+    def losses(self):
+        losses = super().losses()
+        losses.update((name, number) for name, number in self.counters().items() if name in ("storage_full", "unparsed", "capped") and number)
+        return losses
+
+    def close(self):
+        for link in self._links:
+            os.close(link)
+        self._links = []
+        if self._reader:
+            self._reader.close()
+            self._reader = None
+        super().close()
+        if self._ring is not None:
+            os.close(self._ring)
+            self._ring = None
+
+
+class WireProbe(Probe):
+    """One of the two that share the tap: its status and its own count."""
+
+    counter = ""
+
+    def __init__(self, tap):
+        super().__init__()
+        self._tap = tap
+        self._first = False  # of the two: it tells what both lost
+
+    def _open(self):
+        if self._tap.status == DISABLED:
+            self._tap.open(True)
+            self._first = True
+        if self._tap.status == FAILED:
+            raise LoadError(self._tap.reason, self._tap.errno, self._tap.verifier_log)
+        self.hook = self._tap.hook
+
+    def hits(self):
+        return self._tap.counters()[self.counter] if self.status == ATTACHED else 0
+
+    def losses(self):
+        return self._tap.losses() if self._first else {}
