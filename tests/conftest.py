@@ -25,6 +25,11 @@ CERTIFICATE = dict(FILE, path="/etc/ssl/certs/site.pem", kind="certificate", mod
     "fingerprint_sha256": "c" * 64, "self_signed": True, "is_ca": False, "san": ["DNS:site.example"]})
 OPERATION = {"library": "/usr/lib/libcrypto.so.3", "function": "EVP_EncryptInit_ex", "algorithm": "AES-256-GCM", "operation": "encrypt",
              "key_bits": 256, "count": 1000, "first_seen": MOMENT, "last_seen": LATER, "evidence": {"source": "library", "grade": "observed"}}
+STACK = {"name": "Go crypto/tls", "version": "1.27.3", "path": "/usr/bin/agent", "how": "build info", "inside": "unseen",
+         "details": {"program": {"name": "example.org/agent", "version": "v1.2.0"}, "vendor": None, "fips": "GOFIPS140=v1.0.0",
+                     "settings": [{"name": "GOFIPS140", "value": "v1.0.0"}], "modules": [{"name": "crypto/tls", "version": None}], "providers": [],
+                     "disabled_algorithms": None},
+         "evidence": {"source": "file", "grade": "present"}}
 WIRE = {"source": "wire", "grade": "observed"}
 TLS = {
     "role": "server", "transport": "tcp", "outcome": "negotiated", "version": {"name": "TLS 1.3", "code": "0x0304"},
@@ -46,13 +51,15 @@ PROCESS = {
     "pid": 4711, "ppid": 1, "name": "nginx", "exe": "/usr/sbin/nginx", "exe_build_id": None, "exe_deleted": False, "exe_package": None,
     "cmdline": ["nginx", "-g", "daemon off;"], "user": "root", "uid": 0, "exec_number": 2, "started_at": MOMENT, "exec_at": None,
     "exited_at": None, "exit_code": None, "exit_signal": None, "unit": "nginx.service", "container": None, "audit_connection": False,
-    "evidence": OBSERVED, "libraries": [LIBRARY], "files": [CERTIFICATE, FILE], "operations": [OPERATION], "tls": [TLS], "ssh": [SSH]}
+    "evidence": OBSERVED, "libraries": [LIBRARY], "files": [CERTIFICATE, FILE], "operations": [OPERATION], "tls": [TLS], "ssh": [SSH],
+    "stacks": [STACK], "coverage": "observed", "coverage_reason": None}
 COVERAGE = {
     "complete": True, "reasons": [],
     "probes": [{"name": name, "status": "attached", "hook": "tp_btf/x", "reason": None, "errno": None, "verifier_log": [], "hits": 5, "targets": []}
                for name in ("process", "file_open", "library_load", "openssl_api", "tls_handshake", "ssh_kex")],
     "lost": {"ring_full": 0, "map_full": 0, "perf_records": 0},
-    "processes": {"seen": 1, "reported": 1, "omitted_over_bound": 0, "not_permitted": 0},
+    "processes": {"seen": 1, "reported": 1, "omitted_over_bound": 0, "observed": 1, "idle": 0, "own_stack_unseen": 0, "exited_before_attach": 0,
+                  "not_permitted": 0},
     "tracer": {"cpu_seconds": 0.1, "peak_memory_kib": 20000, "attach_seconds": 0.2, "detach_seconds": 0.1}}
 PROFILE = {
     "schema_version": "1.0", "collection_version": "0.1.0", "document": "profile",

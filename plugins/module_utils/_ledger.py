@@ -85,10 +85,11 @@ class Ledger:
                 record.exe, record.exe_deleted = exe
             record.mount_namespace = record.mount_namespace or _proc.mount_namespace(record.pid)
         except PermissionError:
-            self._refused(record)
+            self.refused(record)
 
     @staticmethod
-    def _refused(record):
+    def refused(record):
+        """That something of a process must not be read."""
         stat = _proc.read_stat(record.pid)
         if stat is not None and stat.start_ticks == record.ticks:  # a process that is being reaped refuses too
             record.not_permitted = True
@@ -106,7 +107,7 @@ class Ledger:
                     self.add_library(record, mapping.path, None, None, "present", "proc", mapping.deleted)
                     yield record.pid, mapping
         except PermissionError:
-            self._refused(record)
+            self.refused(record)
 
     def _enter(self, record, parent):
         before = self._current.get(record.pid)

@@ -14,6 +14,7 @@ import os
 from . import _proc
 from ._placement import placement
 from ._redact import Redactor
+from ._stack import RELEASE_FILE
 from ._text import put_text, to_text, utc
 
 SCHEMA_VERSION = "1.0"
@@ -111,6 +112,8 @@ class Writer:
         entry["operations"] = sorted((self.operation(held) for held in record.operations.values() if not held.internal or id(held) in internal),
                                      key=lambda item: (item["library"], item["function"], item["algorithm"] or "", item["operation"], item["key_bits"] or 0))
         entry.update(self.handshakes(record.tls, record.ssh))
+        entry["stacks"] = None if record.stacks is None else sorted((self.stack(seen) for seen in record.stacks), key=lambda item: (item["path"], item["name"]))
+        entry["coverage"], entry["coverage_reason"] = record.coverage, record.coverage_reason
         for name, identities in record.left_out.items():
             entry[name + "_omitted"] = len(identities)
         return entry
@@ -160,6 +163,17 @@ class Writer:
             "size": look.size if known else None, "deleted": look.gone if look is not None else None, "facts": facts.facts or None,
             "evidence": {"source": held.source, "grade": "observed" if held.source == "kernel" else "present"},
         })
+        return entry
+
+    def stack(self, seen):
+        """The entry of one Seen of _stacks."""
+        stack = seen.stack
+        entry = {"name": stack.name, "version": stack.version}
+        self.put_path(entry, "path", seen.path)
+        settings = [dict(setting, value=os.fsdecode(self.show_path(os.fsencode(setting["value"])))) if setting["value"].startswith("/") else setting
+                    for setting in stack.details["settings"]]
+        entry.update({"how": stack.how, "inside": "probed" if seen.probed else "unseen", "details": dict(stack.details, settings=settings),
+                      "evidence": {"source": "proc" if stack.how == RELEASE_FILE else "file", "grade": "present"}})
         return entry
 
     def operation(self, held):

@@ -100,6 +100,10 @@ class ProcessRecord:
     operations: Dict[Any, OperationRecord] = dataclasses.field(default_factory=dict)
     tls: Dict[Any, HandshakeRecord] = dataclasses.field(default_factory=dict)
     ssh: Dict[Any, HandshakeRecord] = dataclasses.field(default_factory=dict)
+    tls_connections: Set[int] = dataclasses.field(default_factory=set)  # inodes of its sockets that look like TLS
+    stacks: Optional[List[Any]] = dataclasses.field(default_factory=list)  # Seen of _stacks; None where it could not be looked at
+    coverage: Optional[str] = None  # a state of _coverage_ledger
+    coverage_reason: Optional[str] = None
     left_out: Dict[str, Set[Any]] = dataclasses.field(default_factory=dict)  # over a bound: name of one of these -> which
 
     @property
@@ -119,4 +123,4 @@ class ProcessRecord:
 
     def has_crypto(self):
         """Whether anything was observed of it."""
-        return bool(self.libraries or self.files or self.operations or self.tls or self.ssh)
+        return bool(self.libraries or self.files or self.operations or self.tls or self.ssh or self.tls_connections or self.stacks)

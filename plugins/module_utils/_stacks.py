@@ -38,11 +38,12 @@ class Looked(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """One stack in one process. path: bytes, the file that carries it; build_id: str or None, of that file."""
+    """One stack in one process. path: bytes, the file that carries it; build_id: str or None, of that file; probed: bool, a probe was on it."""
 
     stack: Stack
     path: bytes
     build_id: Optional[str]
+    probed: bool = False
 
 
 NOTHING = Looked((), None, False)

@@ -22,6 +22,7 @@ from ._ledger import Ledger
 from ._library_facts import LibraryFacts
 from ._limits import within_limits
 from ._probe_file_open import FileObserved
+from ._process_coverage import ProcessCoverage
 from ._profile import COLLECTION_VERSION, SCHEMA_VERSION, Writer
 from ._selection import Selection
 
@@ -81,7 +82,9 @@ class Window:
             self._handshakes = None
             self.late_libraries = []
             self._unattributed = 0  # mappings of processes that were gone before anything was known of them
+            self.process_coverage = ProcessCoverage(self.ledger)
             self._enter_present()
+            self.process_coverage.look_at_sockets()
             if request.pids:
                 self.selection.require_pids()
         except BaseException:
@@ -110,13 +113,14 @@ class Window:
         if found is None:
             return
         identity = (found.st_dev, found.st_ino)
+        record.exe_inode = record.exe_inode or found.st_ino
         probed_before = self.engine.openssl.is_target(*identity)
         if identity not in self._known_executables:
             self._known_executables.add(identity)
             self.engine.add_executable(record.exe, opener)
         if self.engine.openssl.is_target(*identity):
             if not probed_before and not present:
-                self._came_late(record.exe)
+                self._came_late(record.exe, None)
             self.ledger.add_library(record, record.exe, None, record.exec_time, "executable", record.source, bool(record.exe_deleted))
 
     def _reach(self, opener, record, path, inode):
@@ -137,7 +141,8 @@ class Window:
             return None, None
         return (root + path, found) if found.st_ino == inode else (None, None)
 
-    def _came_late(self, path):
+    def _came_late(self, path, build_id):
+        self.process_coverage.came_late(path, build_id)
         if path not in self.late_libraries:
             self.late_libraries.append(path)
 
@@ -199,8 +204,6 @@ class Window:
         elif isinstance(event, _events.OperationSeen):
             self.ledger.on_operation(event, self.engine.openssl.library(event.key.library).path)
         elif isinstance(event, _events.WireData):
-            pass
-        elif isinstance(event, _events.WireData):
             self._take_wire(event)
         elif isinstance(event, _events.ProcessExec):
             record = self.ledger.on_exec(event)
@@ -228,7 +231,7 @@ class Window:
             self._known_libraries.add(identity)
         # where process and file are gone already, the next process that maps it brings it back
         if self.engine.add_library(event.path, opener) if opener is not None else _libraries.is_openssl(event.path):
-            self._came_late(event.path)
+            self._came_late(event.path, event.build_id)
 
     def _way_to_library(self, record, event):
         """A path (bytes) that opens the very file of a LibraryMapped, or None."""
@@ -261,6 +264,7 @@ class Window:
         self.ledger.count_files(opens)
         self.ledger.count_operations(operations, lambda number: engine.openssl.library(number).path)
         self._mark_replaced_libraries()
+        self.process_coverage.settle(engine, engine.files.looker)
         self.ledger.release_services()
 
     def _mark_replaced_libraries(self):
@@ -284,6 +288,7 @@ class Window:
         if self._stopped == "max_events":
             reasons.append("the stream ended at max_events, %d: what came later is not in it" % self.request.max_events)
         reasons += ["no process matched %s" % target for target in self.selection.missing()]
+        reasons += self.process_coverage.reasons()
         reasons += ["package database: %s" % problem for problem in self.library_facts.problems()]
         if not self.request.host_crypto:
             reasons.append("host_crypto was disabled by the user")
@@ -293,7 +298,7 @@ class Window:
             "probes": [_coverage.probe_entry(probe, writer.put_path, writer.time) for probe in self.engine.probes], "lost": lost,
             "files_gone": self.engine.files.unseen(),
             "processes": {"seen": self.ledger.seen, "reported": reported, "omitted_over_bound": left_out + self.ledger.omitted,
-                          "not_permitted": self.ledger.not_permitted},
+                          **dict(self.process_coverage.counts, not_permitted=self.ledger.not_permitted)},
             "tracer": {"cpu_seconds": round(usage.ru_utime + usage.ru_stime, 4), "peak_memory_kib": _proc.peak_memory_kib(),
                        "attach_seconds": round(self.attach_seconds, 4), "detach_seconds": round(self.detach_seconds, 4)},
         }
