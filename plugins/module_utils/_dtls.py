@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The clear handshake messages in one direction of a DTLS connection (RFC 6347; RFC 9147 keeps the format for hellos).
 
-Bodies are those of TLS: fragments are put together, and the cookie of a ClientHello is taken out. Their versions stay those of DTLS, such as 0xFEFD.
+Fragments are put together, so that bodies are those of TLS, but for the versions, such as 0xFEFD, and the cookie of a ClientHello; `_tls_messages` knows both.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -17,10 +17,8 @@ from ._tls_stream import Message
 _HEADER = 13  # octets of a record's (RFC 6347, 4.1): type, version, epoch, sequence number, length
 _MESSAGE_HEADER = 12  # octets of a fragment's (RFC 6347, 4.2.2): type, length, message number, offset, length of the fragment
 _CHANGE_CIPHER_SPEC, _ALERT, _HANDSHAKE = 20, 21, 22  # RFC 5246, 6.2.1
-_CLIENT_HELLO = 1
 _KINDS = {1: "client_hello", 2: "server_hello", 3: "hello_verify_request", 11: "certificate", 12: "server_key_exchange", 14: "server_hello_done"}
 _VERSIONS = (b"\xfe\xff", b"\xfe\xfd", b"\xfe\xfc")  # DTLS 1.0, 1.2, 1.3; that of HelloVerifyRequest and of hellos is one of the first two
-_COOKIE_AFTER = 34  # octets of a ClientHello before its session ID
 
 _MAX_MESSAGE = 1 << 14  # octets; of a longer one nothing is kept
 _MAX_PARTIAL = 4  # messages that wait for fragments; with their segments below 130 KiB, mostly below 8
@@ -120,19 +118,4 @@ class DtlsStream:
         if which in self._known:
             return
         self._known.append(which)
-        if head[0] == _CLIENT_HELLO:
-            body = _without_cookie(body)
-            if body is None:
-                self.dropped += 1
-                return
         found.append(Message(_KINDS.get(head[0], "other"), body))
-
-
-def _without_cookie(body):
-    """A ClientHello of DTLS (RFC 6347, 4.2.1) as that of TLS, or None where it is cut short."""
-    after = body[_COOKIE_AFTER:]
-    cookie_at = after[0] + 1 if after else 0
-    if cookie_at >= len(after):
-        return None
-    end = cookie_at + 1 + after[cookie_at]
-    return body[:_COOKIE_AFTER] + after[:cookie_at] + after[end:] if end <= len(after) else None
