@@ -49,7 +49,8 @@ _MOST_SECONDS = 2.0
 
 
 class Look(NamedTuple):
-    """What one look gave. holders: dict of pid -> set of socket inodes; refused: pids whose descriptors must not be read; left: int, processes not looked at."""
+    """What one look gave. holders: dict of pid -> set of socket inodes; refused: set of pids whose descriptors must not be read; left: int,
+    processes that were not looked at."""
 
     holders: Dict[int, Set[int]]
     refused: Set[int]
