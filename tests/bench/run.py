@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime
 import json
 import os
@@ -36,6 +37,21 @@ BENCHMARKS = {
 EXTRA = {"resumed"}
 
 
+class Told(contextlib.AbstractContextManager):
+    """What a benchmark raises, or a failure of pytest's, is printed and noted in failed (a list of names): the others are still worth their time."""
+
+    def __init__(self, name, failed):
+        self._name = name
+        self._failed = failed
+
+    def __exit__(self, kind, error, trace):
+        if not isinstance(error, (Exception, pytest.fail.Exception)):
+            return False
+        self._failed.append(self._name)
+        traceback.print_exception(kind, error, trace)
+        return True
+
+
 def _arguments():
     parser = argparse.ArgumentParser(description="Measure the budgets of the tracer on this machine. Needs root and a quiet machine.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="of %s; by default all but %s" % (", ".join(BENCHMARKS), ", ".join(EXTRA)))
@@ -60,13 +76,13 @@ def main():
         for name in options.names or [name for name in BENCHMARKS if name not in EXTRA]:
             print("%4.0f s  %s ..." % (time.monotonic() - began, name), file=sys.stderr, flush=True)
             before = host.foreign_programs()
-            try:
-                result = BENCHMARKS[name](bench)
-            except (Exception, pytest.fail.Exception):  # noqa: BLE001 -- the others are still worth their time
-                failed.append(name)
-                traceback.print_exc()
+            results = []
+            with Told(name, failed):
+                results.append(BENCHMARKS[name](bench))
+            if not results:
                 bench.take_windows()
                 continue
+            result, = results
             rows += result.rows
             foreign = max(before, host.foreign_programs())
             if foreign:

@@ -8,6 +8,7 @@ Leaves result.json (and profile.json) in $GUEST_RESULTS, and exits 0 where every
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -17,8 +18,8 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from checks import Checks, write_json
@@ -34,6 +35,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--release", default=platform.release(), help="the kernel this should be")
     parser.add_argument("--tracefs", action="store_true", help="tracefs should be mounted")
+    parser.add_argument("--libbpf", help="the library that the engine should say it uses")
     parser.add_argument("--selftest", action="store_true", help="check the machine only, not the tracer")
     options = parser.parse_args()
     if not Path("/etc/ld.so.cache").exists():
@@ -43,19 +45,28 @@ def main() -> int:
     checks = check_machine(options.release, options.tracefs)
     result: dict[str, Any] = {"kernel": platform.release(), "arch": platform.machine(), "probes": []}
     if not options.selftest:
-        _guarded(checks, "preflight", lambda: _check_preflight(result, options.tracefs))
-        _guarded(checks, "the window", lambda: _check_window(results, result))
+        with _Told(checks, "preflight"):
+            checks.done += _check_preflight(result, options.tracefs).done
+        with _Told(checks, "the window"):
+            checks.done += _check_window(results, result, options.libbpf).done
     result["checks"] = checks.as_dicts()
     write_json(results / "result.json", result)
     print(f"{len(checks.done) - len(checks.failed)} checks passed, {len(checks.failed)} failed", flush=True)
     return 1 if checks.failed else 0
 
 
-def _guarded(checks: Checks, name: str, part: Callable[[], Checks]) -> None:
-    try:
-        checks.done += part().done
-    except Exception:  # noqa: BLE001 - whatever the tracer raised belongs in the result, under this kernel's name
-        checks.holds(f"{name}: no exception", False, "none", traceback.format_exc())
+class _Told(contextlib.AbstractContextManager):
+    """What the block raises becomes a failed check: it belongs in the result, under this kernel's name."""
+
+    def __init__(self, checks: Checks, name: str) -> None:
+        self._checks = checks
+        self._name = name
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        self._checks.holds(f"{self._name}: no exception", False, "none", "".join(traceback.format_exception(kind, error, trace)))
+        return True
 
 
 def _check_preflight(result: dict[str, Any], tracefs: bool) -> Checks:
@@ -92,7 +103,7 @@ def _programs() -> list[str]:
     return sorted(f"{program['id']} {program['type']} {program.get('name', '')}" for program in json.loads(said))
 
 
-def _check_window(results: Path, result: dict[str, Any]) -> Checks:
+def _check_window(results: Path, result: dict[str, Any], libbpf: str | None) -> Checks:
     # not below /run/guest: files of that share change under the guest's feet, and have no real path of their own
     load = Load(Path(tempfile.mkdtemp(prefix="crypto-load-")))
     load.prepare()
@@ -105,6 +116,8 @@ def _check_window(results: Path, result: dict[str, Any]) -> Checks:
     result["probes"] = profile["coverage"]["probes"]
     result["tracer"] = profile["coverage"]["tracer"]
     checks = compare(profile, load)
+    if libbpf is not None:
+        checks.equal("the engine uses the library that this guest is to have", libbpf, profile["engine"]["version"])
     checks.equal("the window leaves nothing in the kernel", before, _programs_once_like(before))
     return checks
 

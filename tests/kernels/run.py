@@ -3,8 +3,9 @@
 """Test the tracer under other kernels, or run any command under one.
 
   run.py                        every kernel of the matrix
-  run.py --short                the oldest and the newest
+  run.py --short                the oldest, with the libbpf of its time, and the newest
   run.py --kernel 6.1           one series (may be given more than once)
+  run.py --old-libbpf           with libbpf 0.3 in every guest
   run.py --selftest             the guests only, not the tracer
   run.py --kernel 5.10 -- CMD   any command, in this folder, under that kernel: its output and exit code are the guest's
 """
@@ -21,17 +22,32 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import guest
 import report
 from debian_suites import KernelTestError
 from kernels import SERIES, Kernel, KernelStore
-from userland import userland
+from userland import old_libbpf, userland
 
 HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parents[1]
 RESULTS = CHECKOUT / "tests" / "output" / "kernels"
 SHORT = (SERIES[0], SERIES[-1])
+OLD_LIBBPF_AT = Path("/run/old-libbpf")
+# only ever run in a guest, whose / is thrown away
+_TAKE_OLD_LIBBPF = f'rm -f /usr/lib/*/libbpf.so.1*; export LD_LIBRARY_PATH={OLD_LIBBPF_AT}; exec "$@"'
+
+
+class Case(NamedTuple):
+    """One guest: a kernel, with this machine's libbpf or with libbpf 0.3."""
+
+    kernel: Kernel
+    old_libbpf: bool
+
+    @property
+    def name(self) -> str:
+        return self.kernel.release + ("+libbpf0" if self.old_libbpf else "")
 
 
 class Runner:
@@ -52,6 +68,18 @@ class Runner:
             found.setdefault(kernel.release, kernel)
         return list(found.values())
 
+    def cases(self) -> list[Case]:
+        """The guests of a run. The oldest kernel runs with the library of its time, and in the long form with the machine's as well."""
+        options = self._options
+        found = []
+        for kernel in self.resolve():
+            both = kernel.series == SERIES[0] and not options.kernel
+            if options.old_libbpf or both:
+                found.append(Case(kernel, True))
+            if not options.old_libbpf and not (both and options.short):
+                found.append(Case(kernel, False))
+        return found
+
     def job(self, kernel: Kernel, command: list[str], directory: str, shares: tuple[tuple[Path, Path], ...] = ()) -> guest.Job:
         options = self._options
         foreign = kernel.arch != guest.host_arch()
@@ -59,19 +87,25 @@ class Runner:
                          tracefs=options.tracefs, root=userland(kernel.arch, options.refresh) if foreign else Path("/"),
                          shares=shares or (((CHECKOUT, CHECKOUT),) if foreign else ()))
 
-    def test(self, kernel: Kernel, checkout: Path) -> report.KernelReport:
+    def test(self, case: Case, checkout: Path) -> report.KernelReport:
         """Boot, check, and say what came of it; never raises for what a guest does. checkout: what the guest sees as the checkout."""
-        outcome = report.KernelReport(kernel.series, kernel.release)
-        results = RESULTS / kernel.arch / kernel.release
+        kernel = case.kernel
+        outcome = report.KernelReport(kernel.series, case.name)
+        results = RESULTS / kernel.arch / case.name
         shutil.rmtree(results, ignore_errors=True)
         results.mkdir(parents=True)
         # the interpreter behind a virtual environment: the copy of the checkout has none, and the checks need the standard library only
         python = os.path.realpath(sys.executable) if kernel.arch == guest.host_arch() else "/usr/bin/python3"
         command = [python, str(HERE / "check_in_guest.py"), "--release", kernel.release]
         command += [flag for flag, given in (("--tracefs", self._options.tracefs), ("--selftest", self._options.selftest)) if given]
+        shares = [(checkout, CHECKOUT)]
         try:
-            job = self.job(kernel, command, str(CHECKOUT), ((checkout, CHECKOUT),))
-            ran = guest.run(job, results, self._printer(kernel), self.stop)
+            if case.old_libbpf:
+                # libbpf before 0.6 can't tell its version: the engine says its name
+                command = ["sh", "-c", _TAKE_OLD_LIBBPF, "sh", *command, "--libbpf", "libbpf.so.0"]
+                shares.append((old_libbpf(kernel.arch, self._options.refresh), OLD_LIBBPF_AT))
+            job = self.job(kernel, command, str(CHECKOUT), tuple(shares))
+            ran = guest.run(job, results, self._printer(case), self.stop)
         except KernelTestError as error:
             outcome.fail("the guest boots and runs the checks", "an exit code", str(error))
             return outcome
@@ -82,8 +116,8 @@ class Runner:
             outcome.fail("the checks ran to their end", "exit code 0 or 1", ran.exit_code)
         return outcome
 
-    def _printer(self, kernel: Kernel) -> Callable[[str], None]:
-        return lambda line: print(f"[{kernel.release}] {line}", flush=True)
+    def _printer(self, case: Case) -> Callable[[str], None]:
+        return lambda line: print(f"[{case.name}] {line}", flush=True)
 
 
 def main() -> int:
@@ -93,13 +127,12 @@ def main() -> int:
         signal.signal(number, lambda _number, _frame: runner.stop.set())
     try:
         guest.check_host(options.arch)
-        kernels = runner.resolve()
         if options.list:
-            print("\n".join(f"{kernel.series}\t{kernel.release}\t{kernel.image}" for kernel in kernels))
+            print("\n".join(f"{kernel.series}\t{kernel.release}\t{kernel.image}" for kernel in runner.resolve()))
             return 0
         if options.command:
-            return _run_command(runner, kernels, options.command)
-        return _run_tests(runner, kernels, options.jobs)
+            return _run_command(runner, runner.resolve(), options.command)
+        return _run_tests(runner, runner.cases(), options.jobs)
     except KernelTestError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -115,10 +148,10 @@ def _run_command(runner: Runner, kernels: list[Kernel], command: list[str]) -> i
     return worst
 
 
-def _run_tests(runner: Runner, kernels: list[Kernel], jobs: int) -> int:
+def _run_tests(runner: Runner, cases: list[Case], jobs: int) -> int:
     with tempfile.TemporaryDirectory(prefix="cryptofleet-checkout-") as name, ThreadPoolExecutor(max_workers=jobs) as pool:
         checkout = _copy_of_checkout(Path(name))
-        reports = list(pool.map(lambda kernel: runner.test(kernel, checkout), kernels))
+        reports = list(pool.map(lambda case: runner.test(case, checkout), cases))
     for outcome in reports:
         if outcome.failed:
             print(report.failures(outcome))
@@ -138,6 +171,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kernel", action="append", metavar="SERIES", help=f"such as 6.1; {', '.join(SERIES)} where left out")
     parser.add_argument("--short", action="store_true", help=f"only {' and '.join(SHORT)}")
+    parser.add_argument("--old-libbpf", action="store_true", help="libbpf 0.3 of Debian 11 in place of the machine's")
     parser.add_argument("--arch", choices=sorted(guest.MACHINES), default=guest.host_arch())
     parser.add_argument("--flavour", default="cloud", help="cloud (default), rt, or nothing for the full kernel")
     parser.add_argument("--selftest", action="store_true", help="check the guests only, not the tracer")

@@ -13,7 +13,7 @@ from pathlib import Path
 import guest
 import initramfs
 import pytest
-from debian_suites import KernelTestError, Package, machine_mirror
+from debian_suites import Apt, KernelTestError, Package, machine_mirror
 from kernels import Kernel, KernelStore
 from report import KernelReport, failures, table
 
@@ -46,10 +46,11 @@ def test_other_and_disabled_sources_are_no_mirror(tmp_path: Path) -> None:
         machine_mirror(tmp_path)
 
 
-class _Lists:
+class _Lists(Apt):
     """An apt with these kernel packages."""
 
     def __init__(self, versions: dict[str, str]) -> None:
+        super().__init__(Path("nowhere"), "amd64")
         self._versions = versions
 
     def names(self, prefix: str) -> list[str]:
@@ -73,7 +74,7 @@ def test_candidates_are_of_their_series_newest_first(tmp_path: Path, monkeypatch
         "6.1-cloud-amd64": "6.1.190-1", "6.1.0-56-rt-amd64": "6.1.190-1", "6.1.0-56-amd64": "6.1.190-1",
         "6.12.117+deb13-cloud-amd64": "6.12.117-1", "7.10.4+deb13-cloud-amd64": "7.10.4-1~bpo13+1",
         "6.12.117+deb13-cloud-amd64-dbg": "6.12.117-1"}.items()})
-    found = KernelStore("x86_64", "cloud")._candidates(lists, series)  # type: ignore[arg-type]
+    found = KernelStore("x86_64", "cloud")._candidates(lists, series)
     assert [package.name.removeprefix("linux-image-") for package in found] == expected
 
 

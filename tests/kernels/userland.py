@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A root for guests of another architecture than this machine's: Debian packages, unpacked and not installed."""
+"""What guests run that this machine does not have: Debian packages, unpacked and not installed. A root of another architecture; an older libbpf."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from kernels import DEBIAN_ARCH
 PACKAGES = ["base-files", "base-passwd", "bpftool", "busybox-static", "coreutils", "curl", "dash", "kmod", "libbpf1", "libc-bin", "mount", "openssl",
             "python3", "util-linux"]
 SUITE = "bookworm"
+OLD_LIBBPF = ("bullseye", "libbpf0")  # libbpf 0.3, what hosts with Linux 5.10 have
 
 
 def userland(arch: str, refresh: bool = False) -> Path:
@@ -33,6 +34,24 @@ def userland(arch: str, refresh: bool = False) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         fresh.rename(folder)
     return folder
+
+
+def old_libbpf(arch: str, refresh: bool = False) -> Path:
+    """A folder with libbpf.so.0, the library that came with the oldest kernel; fetched the first time."""
+    suite, package = OLD_LIBBPF
+    folder = cache_folder() / arch / f"{package}-{suite}"
+    with locked(folder.parent):
+        if not folder.is_dir() or refresh:
+            apt = Apt(folder.parent / f"apt-{suite}", DEBIAN_ARCH[arch], suites=(suite,), security_suites=(f"{suite}-security",))
+            print(f"fetching {package} of {suite} for {arch}")
+            apt.update()
+            fresh = folder.with_name(folder.name + ".new")
+            shutil.rmtree(fresh, ignore_errors=True)
+            # it alone: what it depends on, libelf and zlib, is there for libbpf1 as well
+            apt.unpack([found for found in apt.closure([package]) if found.name == package], fresh)
+            shutil.rmtree(folder, ignore_errors=True)
+            fresh.rename(folder)
+    return next(folder.glob("usr/lib/*/libbpf.so.0")).parent
 
 
 def _merge_usr(root: Path) -> None:
