@@ -30,6 +30,7 @@ from . import _proc
 
 _SSH = b"sshd"  # OpenSSH 9.8 and later: also sshd-session and sshd-auth
 _ANSIBLE = b"ansible"
+_COMMANDS = (b"ansible", b"ansible-playbook"[:15], b"ansible-console", b"ansible-pull")  # what the kernel calls them, and their workers
 _WRAPPER = b"async_wrapper.py"
 _MARK = "CRYPTOFLEET_AUDIT"
 # the names ansible-core and its collections give to their connection plugins over ssh
@@ -65,12 +66,16 @@ class Session:
     def __init__(self):
         self._job = None  # matches the job's number in an argument
         self._logins = set()
+        self._only_command = None  # the Connection of the one ansible command there is; a worker that was gone before anyone looked is of it
 
     def begin(self, current):
         """Connections of the processes that are there when the window opens. current: dict pid -> ProcessRecord, from /proc."""
         records = sorted(current.values(), key=lambda record: (record.start, record.pid))  # parents before children
         for record in records:
             self.join(record, current.get(record.parent_pid))
+        commands = {id(record.connection): record.connection for record in records if record.connection and record.connection.kind == _ANSIBLE}
+        if len(commands) == 1:
+            self._only_command, = commands.values()
         own = current.get(os.getpid())
         if own is None:
             return
@@ -110,8 +115,8 @@ class Session:
         kind = inherited.kind if inherited is not None else None
         if kind != _SSH and _is_login(record, parent):
             record.connection = Connection(_SSH, record.pid)
-        elif kind != _ANSIBLE and record.comm.startswith(_ANSIBLE):
-            record.connection = Connection(_ANSIBLE, record.pid, inherited)
+        elif kind != _ANSIBLE and record.comm in _COMMANDS:
+            record.connection = self._only_command if parent is None and self._only_command else Connection(_ANSIBLE, record.pid, inherited)
         else:
             record.connection = inherited
         if self._job is not None:
@@ -120,7 +125,9 @@ class Session:
     def _notice(self, record, parent):
         """Whether it is the command of a session that asks for our job."""
         connection = record.connection
-        if connection is None or connection.own or parent is None or not parent.comm.startswith((_SSH, _ANSIBLE)):
+        if connection is None or connection.own or parent is None:
+            return
+        if not parent.comm.startswith(_SSH) and parent.comm not in _COMMANDS:
             return
         if record.uid in self._logins and any(self._job.search(argument) for argument in record.arguments or ()):
             connection.own = True

@@ -38,7 +38,7 @@ SUDO = {"ansible_become": True, "ansible_become_method": "sudo", "ansible_become
 
 def own_python(folder):
     """A name of Python that nobody else uses: every module that Ansible runs on the host has it as its program."""
-    path = folder / "ansibles_python"
+    path = folder / "python_of_audit"
     path.symlink_to("/usr/bin/python3")
     return str(path)
 

@@ -103,6 +103,20 @@ def test_ansible_in_an_ssh_login_is_the_connection_and_the_login_is_not(host):
     assert marked(ledger) == {ansible, worker, ME}
 
 
+def test_a_worker_of_ansible_that_ended_before_anyone_looked(host):
+    ansible, worker = PID + 20, PID + 21
+    processes = {ansible: (1, b"ansible-playboo", [b""]), ME: (ansible, b"python3", [b""])}
+    for more, told in (({}, True), ({PID + 30: (1, b"ansible", [b""])}, False)):
+        ledger = host({**processes, **more})
+        seen = ledger.find(execve(image(worker), START).subject._replace(comm=b"ansible-playboo", parent_pid=PID + 19))
+        assert seen.audit_connection is told
+
+
+def test_a_program_that_is_only_called_like_ansible(host):
+    ledger = host({**sshd(MONITOR), SHELL: (MONITOR, b"ansible-lint", [b""]), ME: (SHELL, b"ansibles_python", [b""])})
+    assert marked(ledger) == {MONITOR, SHELL, ME}
+
+
 def test_what_is_no_ansible_marks_itself_alone(host):
     ledger = host({SHELL: (1, b"bash", [b"-bash"]), ME: (SHELL, b"python3", [b""]), OTHER: (SHELL, b"curl", [b"curl"])})
     assert marked(ledger) == {ME}
