@@ -9,6 +9,7 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 
 from __future__ import annotations
 
+import json
 import os
 import time
 
@@ -23,7 +24,8 @@ from ._host_ssh import read_ssh, read_sshd
 from ._host_storage import read_storage
 from ._host_trust import read_trust_store
 
-NAME = "host_crypto"
+# octets of JSON; hosts as they are installed have 20,000 to 40,000, and a whole result without dest has 190,000 (_result.py)
+LIMIT_BYTES = 100000
 
 
 def read_host_crypto(show_path=bytes, root=""):
@@ -36,9 +38,37 @@ def read_host_crypto(show_path=bytes, root=""):
     def reader():
         return Reader(root, show_path)
     openssl = read_openssl(reader())
-    return {
+    return bounded({
         "fips": read_fips(reader(), openssl), "crypto_policies": read_crypto_policies(reader()), "openssl": openssl, "gnutls": read_gnutls(reader()),
         "kernel": read_kernel(reader()), "ipsec": read_ipsec(reader()), "wireguard": read_wireguard(reader()), "ktls": read_ktls(reader()),
         "storage": read_storage(reader()), "modules": read_modules(reader(), os.uname().release), "sshd": read_sshd(reader()),
         "ssh": read_ssh(reader()), "trust_store": read_trust_store(reader(), time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())),
-    }
+    })
+
+
+def bounded(parts, limit=LIMIT_BYTES):
+    """The parts, changed in place: the longest lists halved until all of it has at most limit octets of JSON; what is left out is noted."""
+    sizes = {name: len(json.dumps(part)) for name, part in parts.items()}
+    left_out = {}
+    while sum(sizes.values()) > limit:
+        name = max(sizes, key=sizes.get)
+        lists = [(field, held) for field, held in _lists(name, parts[name]) if len(held) > 1]
+        if not lists:
+            break
+        field, held = max(lists, key=lambda pair: len(json.dumps(pair[1])))
+        kept = len(held) // 2
+        left_out[name, field] = left_out.get((name, field), 0) + len(held) - kept
+        del held[kept:]
+        sizes[name] = len(json.dumps(parts[name]))
+    for (name, field), number in left_out.items():
+        parts[name]["unreadable"].append({"source": field, "reason": "%d entries are left out: too long for the document" % number})
+    return parts
+
+
+def _lists(name, value):
+    """``(name, list)`` of the lists in a part, those inside of others too."""
+    for inner, held in value.items() if isinstance(value, dict) else [("", item) for item in value]:
+        if isinstance(held, list):
+            yield "%s.%s" % (name, inner), held
+        if isinstance(held, (dict, list)):
+            yield from _lists("%s.%s" % (name, inner) if inner else name, held)

@@ -30,7 +30,7 @@ _POLICY = "/etc/crypto-policies/back-ends/opensshserver.config"
 _UNITS = ("/etc/systemd/system/sshd.service", "/usr/lib/systemd/system/sshd.service", "/lib/systemd/system/sshd.service")
 _OVERRIDE = "/etc/sysconfig/sshd"
 _VARIABLE = re.compile(rb"^\s*CRYPTO_POLICY=(.*)$", re.MULTILINE)
-_OPTION = re.compile(r"-o\s*([A-Za-z]+)=(\S+)")
+_OPTION = re.compile(r"-o\s*([A-Za-z]+)=([^\s'\"]+)")
 
 _MAX_HOST_KEYS = 20
 

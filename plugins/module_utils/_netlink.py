@@ -66,13 +66,12 @@ def dump(family, request, answer, body, most):
                         yield None
                         return
                     yield view
-                _erase(buffer, length)
         finally:
             _erase(buffer, len(buffer))
 
 
 def _datagrams(channel, buffer):
-    """Receive into the buffer again and again; yields the lengths. :raises OSError:"""
+    """Receive into the buffer again and again; yields the lengths, and erases what was received. :raises OSError:"""
     end = time.monotonic() + _LONGEST
     while True:
         try:
@@ -83,6 +82,7 @@ def _datagrams(channel, buffer):
             raise OSError(errno.EMSGSIZE, os.strerror(errno.EMSGSIZE))
         if sender[0] == 0:  # of the kernel; another process may write to our port too
             yield length
+        _erase(buffer, length)
         if time.monotonic() > end:
             raise OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
 
