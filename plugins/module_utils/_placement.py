@@ -153,7 +153,7 @@ def _of_system_container(parts, number, part, before):
     match = _LXC.fullmatch(part)
     if match:
         return _entry("lxc", match.group("id"), named=True)
-    if before in (b"lxc", b"lxc.payload") and number == 1:
+    if before in (b"lxc", b"lxc.payload") and (number == 1 or parts[0] in (b"lxc", b"lxc.payload")):  # the second: one inside another
         return _entry("lxc", part, named=True)
     match = _MACHINE.fullmatch(part)
     if match is None or parts[number + 1:number + 2] == [b"supervisor"]:
