@@ -21,7 +21,7 @@ KEX_METHOD = range(30, 50)
 _COOKIE = 16  # octets behind the message number (RFC 4253, 7.1)
 _LISTS = 10  # name-lists of a KEXINIT
 _MAX_NAMES = 256  # of a list; OpenSSH offers about 12 at most
-_NAME = re.compile(rb"[\x21-\x2b\x2d-\x7e]{1,64}\Z")  # RFC 4251, 6: printable US-ASCII without comma, at most 64 octets
+_MAX_NAME = 64  # characters (RFC 4251, 6)
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
 _MAX_DESCRIPTION = 200  # characters
 
@@ -146,7 +146,7 @@ def kexinit(payload):
     methods = lists[0]
     marks = set(methods)
     role = "client" if marks & _CLIENT_MARKS else "server" if marks & _SERVER_MARKS else None
-    return KexInit(tuple(name for name in methods if name not in _MARKS), *lists[1:8], strict_kex=bool(marks & _STRICT), role=role)
+    return KexInit(tuple([name for name in methods if name not in _MARKS]), *lists[1:8], strict_kex=bool(marks & _STRICT), role=role)
 
 
 def negotiate(client, server):
@@ -188,10 +188,11 @@ def host_key(payload):
         key_type, offset = _string(blob, 0)
     except MalformedMessage:
         return None
-    if not _NAME.match(key_type) or offset == len(blob):
+    name = key_type.decode("latin-1")
+    if not _is_name(name) or offset == len(blob):
         return None
     facts = blob_facts(blob)
-    return HostKey(key_type.decode("ascii"), facts["key_bits"] if facts else None)
+    return HostKey(name, facts["key_bits"] if facts else None)
 
 
 def disconnect(payload):
@@ -211,10 +212,14 @@ def _string(data, offset):
 
 
 def _names(data):
-    names = data.split(b",", _MAX_NAMES)
-    if len(names) > _MAX_NAMES:
+    if data.count(b",") >= _MAX_NAMES:
         raise MalformedMessage("too many names")
-    return tuple(name.decode("ascii") for name in names if _NAME.match(name))
+    return tuple([name for name in data.decode("latin-1").split(",") if _is_name(name)])
+
+
+def _is_name(name):
+    """Whether this is printable US-ASCII without a space or a comma, of 1 to 64 characters (RFC 4251, 6)."""
+    return 0 < len(name) <= _MAX_NAME and name.isascii() and name.isprintable() and " " not in name and "," not in name
 
 
 def _first(wanted, offered):
