@@ -18,7 +18,7 @@ CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 
 # support.py and its like are files side by side, not a package
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-pytest.register_assert_rewrite("support", "support_openssl", "support_files")
+pytest.register_assert_rewrite("support", "support_openssl", "support_files", "support_agree")
 
 
 def _link_collection():
@@ -48,6 +48,7 @@ class Request:
     duration: int = 30
     engine: str = "auto"
     probes: dict = field(default_factory=dict)
+    host_crypto: bool = True
     redact: bool = True
     max_processes: int = 2000
     max_files: int = 500
@@ -146,6 +147,21 @@ def ssh_peers(tmp_path_factory):
     """sshd and ssh with keys of their own."""
     from peers.openssh import Openssh
     return Openssh(tmp_path_factory.mktemp("ssh"))
+
+
+def pytest_addoption(parser):
+    parser.addoption("--agreement-table", metavar="FILE", help="write what the peers of each handshake said, and what was reported, to a file")
+
+
+@pytest.fixture(scope="session")
+def agreement_table(request):
+    """The Table that the tests of agreement fill."""
+    from support_agree import Table
+    table = Table()
+    yield table
+    path = request.config.getoption("--agreement-table")
+    if path:
+        pathlib.Path(path).write_text(table.text())
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"time"
 )
 
 type order struct {
@@ -83,6 +84,7 @@ func connect(wanted order) {
 		connection, err := tls.Dial("tcp", net.JoinHostPort(wanted.Address, fmt.Sprint(wanted.Port)), config)
 		must(err)
 		connection.Write([]byte("hello\n"))
+		connection.SetReadDeadline(time.Now().Add(500 * time.Millisecond)) // openssl s_server answers nothing
 		connection.Read(make([]byte, 100))
 		say("client", connection.ConnectionState())
 		connection.Close()
