@@ -3,7 +3,7 @@
 #
 #   make audit                        audit this machine
 #   make audit INVENTORY=hosts.yml    audit the hosts of an inventory; DURATION= seconds, DEST= folder of the audit
-#   make test                         everything CI runs; its parts: lint test-unit test-integration test-molecule bpf-check test-kernels
+#   make test                         everything CI runs; its parts: lint test-unit test-fuzz test-integration test-molecule bpf-check test-kernels
 #   make bench                        the budgets, measured
 #   make bpf                          build the BPF objects anew
 
@@ -25,7 +25,7 @@ PYTHON = $(shell for python in /usr/bin/python3 python3 python3.13 python3.12 py
 BIN := .venv/bin
 LINK := .ansible/collections/ansible_collections/cryptofleet/audit
 
-.PHONY: help audit test lint test-unit test-integration test-molecule test-kernels bench bpf bpf-check build clean
+.PHONY: help audit test lint test-unit test-fuzz test-integration test-molecule test-kernels bench bpf bpf-check build clean
 
 help:
 	@sed -n '4,8s/^#   //p' Makefile
@@ -62,13 +62,17 @@ test: lint bpf-check
 	@# one run of pytest for both, so that its closing line counts every test
 	@$(MAKE) test-kernels SHORT=1
 	@$(MAKE) test-molecule
-	@PATH="$(abspath $(BIN)):$$PATH" python -m pytest tests/unit tests/integration tests/kernels $(PYTEST_ARGS)
+	@PATH="$(abspath $(BIN)):$$PATH" python -m pytest tests/unit tests/fuzz tests/integration tests/kernels $(PYTEST_ARGS)
 
 lint: .venv/stamp-test | $(LINK)
 	@PATH="$(abspath $(BIN)):$$PATH" scripts/lint.sh
 
 test-unit: .venv/stamp-test | $(LINK)
 	@PATH="$(abspath $(BIN)):$$PATH" python -m pytest tests/unit $(PYTEST_ARGS)
+
+# FUZZ_SECONDS= for each target, 20 where it is not given
+test-fuzz: .venv/stamp-test | $(LINK)
+	@PATH="$(abspath $(BIN)):$$PATH" python -m pytest tests/fuzz $(PYTEST_ARGS)
 
 test-integration: .venv/stamp-test | $(LINK)
 	@PATH="$(abspath $(BIN)):$$PATH" python -m pytest tests/integration $(PYTEST_ARGS)

@@ -126,17 +126,22 @@ class TlsStream:
                 return  # a retransmission
             if distance < 0:  # the end of it is new
                 sequence, data, payload_size, distance = self._next, data[-distance:], payload_size + distance, 0
-        if (distance > 0 or not self._in_step) and _begins(data):
+        if (distance > 0 or self._next is None) and _begins(data):
             self._lose()
             self._start_at(sequence)
-        elif self._next is not None and not self._in_step and distance == 0:
-            self._next = sequence + payload_size & 0xFFFFFFFF  # more of what is not clear
-            self._drain(found)
+        elif self._next is None or distance > 0:
+            self._wait(sequence, data, payload_size)
             return
-        self._wait(sequence, data, payload_size)
+        self._follow(data, payload_size, found)
         self._drain(found)
-        if self._pending_octets > MAX_PENDING or len(self._pending) > _MAX_SEGMENTS:
-            self._give_up()
+
+    def _follow(self, data, payload_size, found):
+        """Take the octets that come next, or pass over them where they are not clear."""
+        if self._in_step or _begins(data):
+            self._in_step = True
+            self._take(data, payload_size, found)
+        else:
+            self._next = self._next + payload_size & 0xFFFFFFFF
 
     def _wait(self, sequence, data, payload_size):
         """Keep a segment; of two that begin alike the one of which more was copied."""
@@ -144,6 +149,8 @@ class TlsStream:
         if known is None or len(known[0]) < len(data):
             self._pending_octets += len(data) - (len(known[0]) if known else 0)
             self._pending[sequence] = data, payload_size
+        if self._pending_octets > MAX_PENDING or len(self._pending) > _MAX_SEGMENTS:
+            self._give_up()
 
     def _drain(self, found):
         """Take what waited, as far as nothing is missing."""
@@ -155,10 +162,7 @@ class TlsStream:
             data, payload_size = self._pending.pop(sequence)
             self._pending_octets -= len(data)
             if distance + payload_size > 0:
-                if self._in_step:
-                    self._take(data[-distance:] if distance else data, payload_size + distance, found)
-                else:
-                    self._next = sequence + payload_size & 0xFFFFFFFF
+                self._follow(data[-distance:] if distance else data, payload_size + distance, found)
 
     def _give_up(self):
         """Too much waits: what is missing will not come."""

@@ -1,0 +1,24 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Any bytes as a ClientHello."""
+
+from __future__ import annotations
+
+from ansible_collections.cryptofleet.audit.plugins.module_utils._tls_messages import MalformedMessage, client_hello
+from ansible_collections.cryptofleet.audit.tests.unit.plugins.module_utils.tls_recordings import RECORDINGS, hellos
+
+
+def seeds():
+    return [body for recording in RECORDINGS.values() for body in hellos(recording.from_client)]
+
+
+def check(data):
+    try:
+        hello = client_hello(data)
+    except MalformedMessage:
+        return
+    for codes in (hello.cipher_suites, hello.versions, hello.groups, hello.key_shares, hello.signature_algorithms):
+        assert len(codes) <= len(data) // 2 and all(0 <= code <= 0xFFFF for code in codes)
+    for text in hello.alpn + (hello.server_name or "",):
+        assert text.isascii() and text.isprintable() and len(text) <= 4 * 255 + 3
+    assert len(hello.session_id) <= 32 and len(hello.random) == 32
