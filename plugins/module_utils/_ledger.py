@@ -313,7 +313,8 @@ class Ledger:
     def _operation(self, record, key, key_bits, library, time):
         function = FUNCTIONS[key.function]
         algorithm, name = _operation_names.algorithm(function, key), _operation_names.operation(function, key)
-        identity = (library, function.name, algorithm, name, key_bits, bool(key.internal))
+        cut = _operation_names.is_cut(key)
+        identity = (library, function.name, algorithm, name, key_bits, bool(key.internal), cut)
         held = record.operations.get(identity)
         if held is None:
             if not self._admit(record):
@@ -322,7 +323,7 @@ class Ledger:
                 record.left_out.setdefault("operations", set()).add(identity)
                 return None
             held = record.operations[identity] = OperationRecord(library, function.name, algorithm, name, key_bits or None,
-                                                                 bool(key.internal), 0, time, time)
+                                                                 bool(key.internal), 0, time, time, cut)
         return held
 
     def on_handshake(self, seen):

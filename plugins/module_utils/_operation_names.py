@@ -10,7 +10,10 @@ from __future__ import annotations
 from ._openssl_nids import algorithm_of
 
 _OPERATION_OF_DIRECTION = {1: "encrypt", 2: "decrypt"}
+_CUT = b"\xff"  # bpf/events.h: NAME_CUT
 _NO_KEY_TYPE = 0xFFFFFFFF  # EVP_PKEY_KEYMGMT, -1: the key type has a name only
+
+_NAME_SIZE = 24  # of struct operation_key
 
 # Names as OpenSSL 3 gives them (legacy names of its key managers), in capitals: callers may write them as they like
 # -> the names used elsewhere in a profile
@@ -24,10 +27,16 @@ def operation(function, key):
     return _OPERATION_OF_DIRECTION.get(key.direction, function.operation)
 
 
+def is_cut(key):
+    """Whether the algorithm has a longer name than the kernel side keeps (bool)."""
+    return len(key.name) == _NAME_SIZE and key.name.endswith(_CUT)
+
+
 def algorithm(function, key):
-    """The name of an operation's algorithm (str), or None where the object did not tell."""
+    """The name of an operation's algorithm (str), its beginning where that is cut; or None where the object did not tell."""
     digest = algorithm_of(key.digest_nid)
-    name = key.name.upper().decode("utf-8", "backslashreplace") if key.name else None
+    raw = key.name[:-1] if is_cut(key) else key.name
+    name = raw.upper().decode("utf-8", "backslashreplace") if raw else None
     name = _NAMES.get(name, name)
     if function.digest_shape:
         base = function.algorithm or algorithm_of(key.nid if key.nid != _NO_KEY_TYPE else 0)

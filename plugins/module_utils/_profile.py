@@ -185,6 +185,8 @@ class Writer:
                       "evidence": {"source": "library", "grade": "observed"}})
         if held.internal:
             entry["internal"] = True
+        if held.cut:
+            entry["algorithm_truncated"] = True
         return entry
 
 

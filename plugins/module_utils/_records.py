@@ -56,6 +56,7 @@ class OperationRecord:
     count: int
     first_seen: int
     last_seen: int
+    cut: bool = False  # algorithm is the beginning of a longer name
 
 
 @dataclasses.dataclass

@@ -109,6 +109,10 @@ ONLY_3 = {
                      'for _count in range(500):\n f("EVP_MD_CTX_reset", c); ok("EVP_DigestSignInit_ex", c, None, b"sha256", None, None, k, None)',
                      {("EVP_DigestSignInit_ex", "EC-SHA256", "sign", None): 500, ("EVP_PKEY_keygen", "EC", "key_generation", None): 1}),
 }
+# Names as long as the kernel side keeps them whole (23 bytes), and longer ones. No such digest is there: that it was asked for counts.
+LONG_NAMES = ("AES-128-CBC-HMAC-SHA256", "AES-128-CBC-HMAC-SHA256-ETM", "DIGEST-OF-TWENTY-4-BYTES", "DIGEST-OF-22-BYTES-LONG")
+ASK_FOR_LONG_NAMES = "".join('for _count in range(10): f("EVP_Q_digest", None, %r, None, DATA, ctypes.c_size_t(32), OUT, None)\n' % name.encode()
+                             for name in LONG_NAMES)
 
 
 def libcrypto():

@@ -206,3 +206,13 @@ def test_subjects_without_a_parent(monkeypatch):
     ledger, _lines = make(monkeypatch)
     record = ledger.find(subject(image(exec_id=2)))
     assert (record.pid, record.exec_id, record.source, record.comm) == (PID, 2, "kernel", b"load")
+
+
+def test_a_cut_name_is_not_the_name_it_begins_with(monkeypatch):
+    """AES-128-CBC-HMAC-SHA256 has as many bytes as are kept of AES-128-CBC-HMAC-SHA256-ETM."""
+    ledger, _lines = make(monkeypatch)
+    whole = b"AES-128-CBC-HMAC-SHA256"
+    for name in (whole, whole + b"X", whole + b"\xff"):
+        ledger.on_operation(operation(image(), name=name), LIBCRYPTO)
+    found = sorted((held.algorithm, held.cut) for held in only(ledger.records()).operations.values())
+    assert found == [("AES-128-CBC-HMAC-SHA256", False), ("AES-128-CBC-HMAC-SHA256", True), ("AES-128-CBC-HMAC-SHA256X", False)]
