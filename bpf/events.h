@@ -124,6 +124,9 @@ enum inode_class {
 	INODE_CRYPTO = 2,
 };
 
+/* No byte of UTF-8. */
+#define NAME_CUT ((char)0xff)
+
 /* One counter for each (image, library, function, algorithm, direction). */
 struct operation_key {
 	struct image image;
@@ -134,7 +137,7 @@ struct operation_key {
 	__u16 key_bits;			/* where an argument gives it: then each size is counted by itself */
 	__u32 nid;			/* OpenSSL's number of the algorithm, 0 where it has a name only */
 	__u32 digest_nid;
-	char name[24];			/* algorithm by name, NUL padded; empty where nid tells */
+	char name[24];			/* algorithm by name, NUL padded; empty where nid tells; the last is NAME_CUT where it was longer */
 };
 
 struct operation {
@@ -205,19 +208,11 @@ struct wire_event {
 	/* data_size bytes */
 };
 
-/*
- * The read-only data of every object, whole: user space writes it before load. A probe that needs no rows has none
- * (FUNCTION_ROWS, set before this file is included).
- */
-#ifndef FUNCTION_ROWS
-#define FUNCTION_ROWS 0
-#endif
-
+/* The read-only data of every object, whole: user space writes it before load. */
 struct settings {
 	__u64 wake_at_bytes;	/* wake the reader early once a ring holds this much; otherwise it comes by itself every tick */
 	__u32 tracer_pid;	/* the tracer's own opens and calls are not observations */
 	__u32 library;		/* index user space gave the attached file; of the wire's programs what to look for, bits of enum wire_look */
-	struct function functions[FUNCTION_ROWS];
 };
 
 /* Per-CPU counters of each probe. */

@@ -3,8 +3,9 @@
 /*
  * Probe `file_open`: which process opened which file, with flags, result and the path the kernel itself resolved.
  *
- * One program on the return of every system call, which leaves at once where it is not an open. At the return the opened
- * struct file is known, so relative names, dirfd, symlinks, chroots and containers need no work: its dentry is walked to the
+ * A program on the return of the kernel function behind all open system calls. Where the kernel can't have that (arm64 before 6.0,
+ * function tracing not built in), one on the return of every system call, which leaves at once where it is not an open, and costs
+ * each of them some 70 ns. At the return the opened struct file is known, so relative names, dirfd, symlinks, chroots and containers need no work: its dentry is walked to the
  * root. No map carries state from entry to return, and the file name's page is resident, because the kernel has just read it.
  *
  * What a file is, is told by its content, in user space. It writes its verdict on each inode back into `classes`; opens of
@@ -292,24 +293,60 @@ static __always_inline void refused(struct task_struct *task, struct request *re
 	report(record, task, path_size, size, 1);
 }
 
+static __always_inline int by_tracer(void)
+{
+	return bpf_get_current_pid_tgid() >> 32 == settings.tracer_pid;
+}
+
+/* Not inlined: the verifier checks it once for each program that may be loaded. */
+static __attribute__((noinline)) int returned(struct request *request, long result)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+
+	if (result >= 0)
+		opened(task, request, (unsigned int)result);
+	else
+		refused(task, request, result);
+	return 0;
+}
+
 SEC("tp_btf/sys_exit")
-int file_open(__u64 *ctx)
+int any_return(__u64 *ctx)
 {
 	struct pt_regs *regs = (struct pt_regs *)ctx[0];
-	struct task_struct *task;
 	struct request request;
-	long result = (long)ctx[1];
 
-	if (!is_open(REGS_SYSCALL(regs)))
+	if (!is_open(REGS_SYSCALL(regs)) || by_tracer())
 		return 0;
-	if (bpf_get_current_pid_tgid() >> 32 == settings.tracer_pid)
+	if (decode(regs, (struct task_struct *)bpf_get_current_task(), &request))
 		return 0;
-	task = (struct task_struct *)bpf_get_current_task();
-	if (decode(regs, task, &request))
+	return returned(&request, (long)ctx[1]);
+}
+
+/* do_sys_openat2(int dfd, const char __user *filename, struct open_how *how), 5.6 and later: all opens by name, those of 32-bit programs too. */
+SEC("fexit/do_sys_openat2")
+int open_return(__u64 *ctx)
+{
+	struct request request;
+	__u64 flags = 0;
+
+	if (by_tracer())
 		return 0;
-	if (result >= 0)
-		opened(task, &request, (unsigned int)result);
-	else
-		refused(task, &request, result);
-	return 0;
+	bpf_probe_read_kernel(&flags, sizeof(flags), (void *)ctx[2]);
+	request.dirfd = (int)ctx[0];
+	request.name = (const char *)ctx[1];
+	request.flags = (__u32)flags & ~O_LARGEFILE;	/* the kernel sets it for 64-bit programs */
+	return returned(&request, (int)ctx[3]);
+}
+
+SEC("fexit/" OPEN_BY_HANDLE_AT)
+int handle_return(__u64 *ctx)
+{
+	struct request request = { .dirfd = AT_FDCWD };
+	struct pt_regs *regs = (struct pt_regs *)ctx[0];
+
+	if (by_tracer())
+		return 0;
+	request.flags = (__u32)ARG3(regs);
+	return returned(&request, (long)ctx[1]);
 }

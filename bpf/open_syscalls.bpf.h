@@ -21,6 +21,10 @@ struct request {
 #define ARG1(regs) ((regs)->di)
 #define ARG2(regs) ((regs)->si)
 #define ARG3(regs) ((regs)->dx)
+/* SYSCALL_DEFINE's name, arch/x86/include/asm/syscall_wrapper.h and, below, arch/arm64/include/asm/syscall_wrapper.h */
+#define OPEN_BY_HANDLE_AT "__x64_sys_open_by_handle_at"
+/* include/uapi/asm-generic/fcntl.h and, below, arch/arm64/include/uapi/asm/fcntl.h */
+#define O_LARGEFILE 00100000
 enum { NR_OPEN = 2, NR_CREAT = 85, NR_OPENAT = 257, NR_OPEN_BY_HANDLE_AT = 304, NR_OPENAT2 = 437, NR32_OPENAT = 295 };
 #else
 /* TIF_32BIT, arch/arm64/include/asm/thread_info.h */
@@ -28,6 +32,8 @@ enum { NR_OPEN = 2, NR_CREAT = 85, NR_OPENAT = 257, NR_OPEN_BY_HANDLE_AT = 304, 
 #define ARG1(regs) ((regs)->orig_x0)
 #define ARG2(regs) ((regs)->regs[1])
 #define ARG3(regs) ((regs)->regs[2])
+#define OPEN_BY_HANDLE_AT "__arm64_sys_open_by_handle_at"
+#define O_LARGEFILE 00400000
 enum { NR_OPENAT = 56, NR_OPEN_BY_HANDLE_AT = 265, NR_OPENAT2 = 437 };
 #endif
 

@@ -3,8 +3,8 @@
 /*
  * Probe `openssl_api`: which process asked libcrypto or libssl for which operation with which algorithm, counted here.
  *
- * Uprobes at function entry or a few instructions on (_x86_prologue.py), nothing at return. Each function has a row in `settings` (which argument names the algorithm,
- * and how), given by user space from plugins/module_utils/_openssl_functions.py. One object is loaded for each library file.
+ * Uprobes at function entry or a few instructions on (_x86_prologue.py), nothing at return. Each function of each library file has a row in `functions` (which argument names the
+ * algorithm, and how), given by user space from plugins/module_utils/_openssl_functions.py.
  *
  * Counted once: a public function that calls another public one inside the library must not count twice.
  *  - A nested call returns into the library's own text: the return address tells, and the count is kept apart (`internal`).
@@ -13,6 +13,7 @@
  *    this one. Foreign function interfaces call everything from one place, so slot and address alone would not tell.
  */
 #define FUNCTION_ROWS 96
+#define LIBRARIES 16
 #ifdef ATTACH_COOKIES
 #define HAVE_TASK_BTF	/* whatever has the link that these cookies come by has that too */
 #endif
@@ -48,6 +49,14 @@ struct {
 	__type(key, struct operation_key);
 	__type(value, struct operation);
 } operations SEC(".maps");
+
+/* Library by library. A row is written before its function is attached. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LIBRARIES * FUNCTION_ROWS);
+	__type(key, __u32);
+	__type(value, struct function);
+} functions SEC(".maps");
 
 struct last_call {
 	__u64 slot;
@@ -139,12 +148,21 @@ static __always_inline __s32 number_at(__u64 address)
 
 static __always_inline void name_at(__u64 address, struct operation_key *key)
 {
-	if (address && bpf_probe_read_user_str(key->name, sizeof(key->name), (void *)address) < 0)
+	const int last = sizeof(key->name) - 1;
+	char next = 0;
+	long size;
+
+	if (!address)
+		return;
+	size = bpf_probe_read_user_str(key->name, sizeof(key->name), (void *)address);
+	if (size < 0)
 		count(COUNT_USER_FAULT);
+	else if (size > last && !bpf_probe_read_user(&next, sizeof(next), (void *)(address + last)) && next)
+		key->name[last] = NAME_CUT;
 }
 
 /* Fills in the key. Returns the cipher, whose key size is worth reading at first sight, or 0. */
-static __always_inline __u64 find_algorithm(struct pt_regs *ctx, const volatile struct function *function, struct operation_key *key)
+static __always_inline __u64 find_algorithm(struct pt_regs *ctx, const struct function *function, struct operation_key *key)
 {
 	__u64 object = argument_of(ctx, function->argument);
 	__u64 cipher = 0;
@@ -200,7 +218,7 @@ static __always_inline __u64 find_algorithm(struct pt_regs *ctx, const volatile 
 	return cipher;
 }
 
-static __always_inline int turned_from_tail_call(const volatile struct function *function, __u32 row, __u64 slot, __u64 return_address)
+static __always_inline int turned_from_tail_call(const struct function *function, __u32 row, __u64 slot, __u64 return_address)
 {
 	__u32 thread = (__u32)bpf_get_current_pid_tgid();
 	struct last_call *last = bpf_map_lookup_elem(&last_calls, &thread);
@@ -257,19 +275,19 @@ static __always_inline void tally(struct operation_key *key, __u64 cipher)
 }
 
 /* Not inlined: the verifier checks it once for each of the programs below, which are two instructions each. */
-static __attribute__((noinline)) int called(struct pt_regs *ctx, __u64 index)
+static __attribute__((noinline)) int called(struct pt_regs *ctx, __u64 library, __u64 index)
 {
-	const volatile struct function *function;
+	__u32 zero = 0, row = library * FUNCTION_ROWS + index;
+	struct function *function;
 	struct operation_key key = {};
 	__u64 slot, return_address;
 	struct all_calls *calls;
 	__s64 distance;
-	__u32 zero = 0;
 
 	calls = bpf_map_lookup_elem(&function_calls, &zero);
-	if (index >= FUNCTION_ROWS || !calls)
+	function = bpf_map_lookup_elem(&functions, &row);
+	if (index >= FUNCTION_ROWS || !calls || !function)
 		return 0;
-	function = &settings.functions[index];
 	calls->functions[index].all += 1;
 	if (bpf_get_current_pid_tgid() >> 32 == settings.tracer_pid && index != MEASURED_ROW)
 		return 0;
@@ -284,22 +302,24 @@ static __attribute__((noinline)) int called(struct pt_regs *ctx, __u64 index)
 		return 0;
 	}
 	fill_current_image(&key.image);
-	key.library = settings.library;
+	key.library = library;
 	key.function = function->id;
 	tally(&key, find_algorithm(ctx, function, &key));
 	return 0;
 }
 
 #ifdef ATTACH_COOKIES
-/* 6.6 and later: one uprobe_multi link for all functions of a library; its cookies are the rows (bpf.h, BPF_TRACE_UPROBE_MULTI). */
+/* 6.6 and later: uprobe_multi links; whose cookies tell library and row (bpf.h, BPF_TRACE_UPROBE_MULTI). */
 SEC("uprobe/any")	/* libbpf before 0.8 knows the type by "uprobe/" alone */
 int any_function(struct pt_regs *ctx)
 {
-	return called(ctx, bpf_get_attach_cookie(ctx));
+	__u64 cookie = bpf_get_attach_cookie(ctx);
+
+	return called(ctx, cookie >> 8, cookie & 0xff);
 }
 #else
-/* Older: bpf_get_attach_cookie() came with 5.15, so each row has a program of its own. */
-#define ROW(n) SEC("uprobe/row") int row_##n(struct pt_regs *ctx) { return called(ctx, n); }
+/* Older: bpf_get_attach_cookie() came with 5.15, so each row has a program of its own, and each library an object. */
+#define ROW(n) SEC("uprobe/row") int row_##n(struct pt_regs *ctx) { return called(ctx, settings.library, n); }
 #define ROWS(t) ROW(t##0) ROW(t##1) ROW(t##2) ROW(t##3) ROW(t##4) ROW(t##5) ROW(t##6) ROW(t##7) ROW(t##8) ROW(t##9)
 ROW(0) ROW(1) ROW(2) ROW(3) ROW(4) ROW(5) ROW(6) ROW(7) ROW(8) ROW(9)
 ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6) ROWS(7) ROWS(8)

@@ -5,7 +5,7 @@
 A burst is worth its cost, because it tells who uses what; a server that calls a function all day tells nothing new after the first
 second. So a window has CPU time to spend at its beginning, and a hundredth of one core from then on. When that is spent the costliest
 functions are detached, and the coverage says so. Functions that are called almost only from inside their own library tell least, and
-go when a quarter of it is spent: a TLS handshake makes half of its hits in them.
+have a smaller burst among them: a TLS handshake makes half of its hits in them.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -60,7 +60,7 @@ class Budget:
         self.cost = _hit_cost.DEFAULT
         self.let_go = {}  # row -> LetGo
         self._stepped = set()  # rows that the kernel single-steps in one file at least
-        self._last = []
+        self._last = []  # Calls, by row
         self._looked = 0.0
 
     def add(self, row, emulated):
@@ -70,33 +70,40 @@ class Budget:
 
     def spent(self, calls):
         """ns that so many calls cost. calls: list of Calls, by row."""
-        return sum(one.all * self.cost.of(row not in self._stepped) for row, one in enumerate(calls))
+        return sum(map(self._cost, range(len(calls)), calls))
+
+    def _cost(self, row, calls):
+        return calls.all * self.cost.of(row not in self._stepped)
 
     def overspent(self, seconds, calls):
         """Which functions have to go.
 
         :arg seconds: float, since the window began. :arg calls: list of Calls so far, by row.
-        :returns: list of rows, the costliest since the last call first; their going brings the rest below NS_PER_SECOND. Empty while
-            the window is within its budget.
+        :returns: list of rows; their going brings the rest below NS_PER_SECOND. Empty while the window is within its budget.
         """
         interval = max(seconds - self._looked, 0.001)
-        before = self._last or [Calls(0, 0)] * len(calls)
-        rates = {row: (one.all - before[row].all) * self.cost.of(row not in self._stepped) / interval
-                 for row, one in enumerate(calls) if one.all > before[row].all}
+        costs = [self._cost(row, one) for row, one in enumerate(calls)]
+        before = [self._cost(row, one) for row, one in enumerate(self._last or [Calls(0, 0)] * len(calls))]
+        rates = [(cost - earlier) / interval for cost, earlier in zip(costs, before)]
         self._last, self._looked = calls, seconds
-        over = self.spent(calls) - NS_PER_SECOND * seconds
-        if over <= INTERNAL_BURST_NS:
-            return []
-        may_go = [row for row in rates if over > BURST_NS or calls[row].internal >= _MOSTLY_INTERNAL * calls[row].all]
-        left, going = sum(rates.values()), []
-        for row in sorted(may_go, key=lambda row: (-rates[row], row)):
-            if left <= NS_PER_SECOND:
-                break
-            going.append(row)
-            left -= rates[row]
-        return going
+        internal = {row for row, one in enumerate(calls) if one.internal >= _MOSTLY_INTERNAL * one.all}
+        going = _costliest(internal, INTERNAL_BURST_NS, seconds, costs, rates)
+        return going + _costliest(set(range(len(calls))) - set(going), BURST_NS, seconds, costs, rates)
 
     def went(self, rows, now, calls):
         """Remember that functions were detached. rows: those that were; now: ns since boot; calls: list of Calls, by row."""
         for row in rows:
             self.let_go.setdefault(row, LetGo(now, calls[row]))
+
+
+def _costliest(rows, burst, seconds, costs, rates):
+    """Those of rows that have to go when these have spent a burst and their rate, the costliest since the last look first."""
+    if sum(costs[row] for row in rows) <= burst + NS_PER_SECOND * seconds:
+        return []
+    left, going = sum(rates[row] for row in rows), []
+    for row in sorted(rows, key=lambda row: (-rates[row], row)):
+        if left <= NS_PER_SECOND or rates[row] <= 0:
+            break
+        going.append(row)
+        left -= rates[row]
+    return going

@@ -71,9 +71,6 @@ class LibbpfEngine:
             resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         except (ValueError, OSError):
             pass  # then a load fails with EPERM and says so
-        # each probed function has a descriptor; the usual soft limit is 1024
-        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         self._libbpf = Libbpf()
         self.version = self._libbpf.version
         try:
@@ -119,6 +116,8 @@ class LibbpfEngine:
     def _add_installed_openssl(self):
         """Probe what a process of the window is likely to load, before it does."""
         for path in installed_openssl():
+            if path in _EXECUTABLES and self.openssl.slow_to_detach:
+                continue  # then it is probed when it is started
             try:
                 fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             except OSError:

@@ -50,6 +50,8 @@ FUNCTION = struct.Struct("<qqHBBBBBBH6xQQ")
 FUNCTION_ROWS = 96
 # the last of them is no function of a library: MEASURED_ROW of the same file
 MEASURED_ROW = FUNCTION_ROWS - 1
+# the cookie of a uprobe is the library's number times this, plus the row: any_function() of the same file
+COOKIES_OF_A_LIBRARY = 256
 
 _KEY_BITS = struct.Struct("<I4x")
 

@@ -32,6 +32,11 @@ _LONGEST_NAME = 4095
 _WRITES = os.O_WRONLY | os.O_RDWR
 
 
+# (hook, programs of the object). The second costs every system call of the host.
+_AT_OPENS = ("fexit/do_sys_openat2", ("open_return", "handle_return"))
+_AT_ALL_SYSTEM_CALLS = ("tp_btf/sys_exit", ("any_return",))
+
+
 class FileObserved(NamedTuple):
     """An open of a file that is cryptographic by content or, where that can't be had, by name."""
 
@@ -49,9 +54,7 @@ class FileOpenProbe(BpfProbe):
     """Turns FileOpened into FileObserved, and tells the kernel side what each inode is."""
 
     name = "file_open"
-    hook = "tp_btf/sys_exit"
     object_name = "file_open"
-    programs = ("file_open",)
 
     def __init__(self, libbpf, ring, wake_at):
         super().__init__(libbpf, ring, wake_at)
@@ -66,8 +69,21 @@ class FileOpenProbe(BpfProbe):
         self._passed_over = 0
         self._gone = 0
         self._truncated = 0
+        self._missed = 0
+
+    def _open(self):
+        if _kernel.takes_function_programs():
+            self.hook, self.programs = _AT_OPENS
+            try:
+                super()._open()
+                return
+            except (LoadError, OSError):
+                self.close()
+        self.hook, self.programs = _AT_ALL_SYSTEM_CALLS
+        super()._open()
 
     def _prepare(self):
+        self._object.want_programs(self.programs)
         self._unknown = _kernel.create_ring(_UNKNOWN_RING)
         self._object.reuse_map("unknown_events", self._unknown)
 
@@ -196,8 +212,15 @@ class FileOpenProbe(BpfProbe):
                     self._opens.discard(raw)
         return counts
 
+    def counters(self):
+        if self._counters:
+            self._missed = sum(_kernel.missed_runs(self._object.program_fd(program)) for program in self.programs)
+        return super().counters()
+
     def losses(self):
         losses = super().losses()
+        if self._missed:
+            losses["missed_runs"] = self._missed
         unclassified = self.counters()["unclassified"] + self._passed_over
         if unclassified:
             losses["unclassified_opens"] = unclassified

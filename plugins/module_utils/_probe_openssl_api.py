@@ -11,27 +11,23 @@ import errno
 import os
 import time
 
-from . import _events, _hit_cost, _kernel, _libraries
+from . import _events, _hit_cost, _kernel
 from ._budget import BURST_NS, NS_PER_SECOND, Budget, FunctionCalls
 from ._elf import ElfError, ElfFile
 from ._libbpf import LIBBPF_ERRNO_VERIFY, BpfObject, LoadError, sum_of_cpus
-from ._openssl_functions import CIPHER, CIPHER_3, DIGEST, DIGEST_3, FUNCTIONS, NAMES, PKEY_CTX, PKEY_CTX_1_1, PKEY_CTX_3, wrapper_bits
+from ._openssl_functions import FUNCTIONS
+from ._openssl_places import MEASURED, function_places
 from ._probe import ATTACHED, FAILED, OVER_BUDGET, PARTIAL, Probe, possible_cpus
 from ._uprobe import MultiAttachment, PerfAttachment, close_all
-from ._x86_prologue import ENTRY, cheap_place
 
-# Distinct files that are probed; each costs an object of its own in the kernel.
+# Distinct files that are probed: LIBRARIES of bpf/openssl_api.bpf.c
 _MOST_TARGETS = 16
 
-# The machine of a uprobe is the kernel's: e_machine, ELF gABI.
-_X86_64 = 62
-_MACHINES = {"x86_64": _X86_64, "aarch64": 183}
+_MAPS = ("counters", "operations", "last_calls", "function_calls", "functions")
+_ANY_FUNCTION = "any_function"
 
-# Where an executable carries OpenSSL, its own code lies in the same segment: OpenSSL's part is about where these are.
-_SPREAD = ("OPENSSL_init_crypto", "CRYPTO_malloc", "ERR_clear_error", "BN_new", "X509_new", "ASN1_item_d2i", "PKCS7_sign", "CMS_sign",
-           "RAND_bytes", "EC_KEY_new", "DH_new", "RSA_new", "SSL_new", "SSL_CTX_new", "OSSL_PROVIDER_load", "X509V3_EXT_print", "UI_new",
-           "PKCS12_parse", "OCSP_REQUEST_new", "TS_REQ_new", "BIO_new", "EVP_PKEY_new", "EVP_CIPHER_CTX_new", "EVP_MD_CTX_new")
-
+# e_machine, ELF gABI
+_MACHINES = {"x86_64": 62, "aarch64": 183}
 
 class Target:
     """One file whose functions are probed."""
@@ -61,21 +57,8 @@ class Target:
             self.object = None
 
 
-def code_range(elf, functions):
-    """Where the library's own code is.
-
-    :arg functions: dict of name -> (file offset, size) of the probed functions found in it.
-    :returns: ``(low, high)`` of file offsets, counted as if the executable segment were the only one.
-    """
-    segments = elf.text_segments()
-    if elf.soname is None:
-        found = list(functions.values()) + list(elf.symbols(_SPREAD).values())
-        return min(offset for offset, _size in found), max(offset + size for offset, size in found)
-    first = next(iter(functions.values()))[0]
-    for offset, _vaddr, size in segments:
-        if offset <= first < offset + size:
-            return offset, offset + size
-    raise ElfError("the functions are in no executable segment")
+def _offsets(places):
+    return {row: place.offset for row, place in places.items()}
 
 
 class OpensslApiProbe(Probe):
@@ -90,7 +73,8 @@ class OpensslApiProbe(Probe):
         self._wake_at = wake_at
         self._files = {}
         self._maps = {}
-        self._use_rows = False
+        self._object = None
+        self.slow_to_detach = False  # the kernel has no uprobe_multi (before 6.6): each function takes some 50 ms
         self._last = dict.fromkeys(_events.COUNTERS, 0)
         self._left_out = 0
         self._wanted = False
@@ -183,14 +167,14 @@ class OpensslApiProbe(Probe):
 
     def _measure(self):
         """Learn what a hit costs, by the very program that serves the functions."""
-        loaded = next(target.object for target in self._files.values() if target.object)
         row = _events.MEASURED_ROW
-        if self._use_rows:
+        if self._object is None:
+            loaded = next(target.object for target in self._files.values() if target.object)
             programs = {row: loaded.program_fd("row_%d" % row)}
             self._budget.cost = _hit_cost.measure(lambda path, offset: PerfAttachment(programs, path, {row: offset}))
         else:
-            program = loaded.program_fd("any_function")
-            self._budget.cost = _hit_cost.measure(lambda path, offset: MultiAttachment(program, path, {row: offset}))
+            program = self._object.program_fd(_ANY_FUNCTION)
+            self._budget.cost = _hit_cost.measure(lambda path, offset: MultiAttachment(program, path, {row: offset}, 0))
         operations = self._operations()
         for raw in operations.keys():
             if _events.decode_operation_key(raw).function == row:
@@ -201,83 +185,70 @@ class OpensslApiProbe(Probe):
             target.build_id = elf.build_id()
             if elf.machine != _MACHINES.get(_kernel.architecture()):
                 raise LoadError("it is for another machine (e_machine %d, %d bit)" % (elf.machine, elf.bits))
-            functions = elf.symbols(NAMES)
-            if not functions:
-                raise LoadError("it exports none of the probed functions")
-            rows, places = self._rows(elf, functions)
+            places = function_places(elf)
+        if not places:
+            raise LoadError("it exports none of the probed functions")
+        for row, place in places.items():
+            self._budget.add(row, place.emulated)
         name = b"/proc/self/fd/%d" % fd
-        if not self._use_rows:
+        if not self.slow_to_detach:
             try:
-                self._attach_multi(target, name, rows, places)
+                self._attach_multi(target, name, places)
             except (OSError, LoadError) as error:
                 # before 6.6 the kernel knows neither the link nor, before 5.15, the cookie
                 if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, LIBBPF_ERRNO_VERIFY):
                     raise
-                target.close()
-                self._use_rows = True
-        if self._use_rows:
-            self._attach_rows(target, name, rows, places)
+                self._free()
+                self.slow_to_detach = True
+        if self.slow_to_detach:
+            self._attach_rows(target, name, places)
         target.functions = len(places) - len(target.attachment.refused)
         target.hook = self.hook = target.attachment.hook
         if target.attachment.refused:
             target.reason = "; ".join("%s: %s" % (FUNCTIONS[row].name, why) for row, why in sorted(target.attachment.refused.items()))
 
-    def _rows(self, elf, functions):
-        """``(rows, places)``: the packed struct function of every row, and row -> file offset to attach at."""
-        low, high = code_range(elf, functions)
-        family, version = _libraries.embedded_openssl(elf) or ("OpenSSL", None)
-        old = family in ("LibreSSL", "BoringSSL", "AWS-LC") or (version or "3").startswith(("0.", "1."))
-        shapes = {PKEY_CTX: PKEY_CTX_1_1 if old else PKEY_CTX_3}
-        if (version or "").startswith("3."):
-            shapes.update({CIPHER: CIPHER_3, DIGEST: DIGEST_3})
-        rows, places = [], {}
-        for row, function in enumerate(FUNCTIONS):
-            if function.name not in functions or (function.before_3 and not old):
-                rows.append(bytes(_events.FUNCTION.size))
-                continue
-            offset, size = functions[function.name]
-            within = cheap_place(elf.read(offset, size), function.wanted_arguments()) if elf.machine == _X86_64 else ENTRY
-            place = places[row] = offset + within.offset
-            self._budget.add(row, within.emulated)
-            shape = shapes.get(function.shape, function.shape)
-            rows.append(_events.FUNCTION.pack(low - place, high - place, row, shape, function.argument, function.digest_shape,
-                                              function.digest_argument, function.direction_argument, function.bits_argument,
-                                              within.stack, *wrapper_bits(function.name)))
-        rows += [bytes(_events.FUNCTION.size)] * (_events.MEASURED_ROW - len(rows))
-        # a typical one: a cipher by its structure, which is argument 1
-        rows.append(_events.FUNCTION.pack(0, 0, _events.MEASURED_ROW, CIPHER, 1, 0, 0, 0, 0, 0, 0, 0))
-        return b"".join(rows), places
+    def _attach_multi(self, target, name, places):
+        if self._object is None:
+            self._object = self._opened("openssl_api", 0)
+            self._object.expect_attach_type(_ANY_FUNCTION, _kernel.TRACE_UPROBE_MULTI)
+            self._object.load((_ANY_FUNCTION,))
+            self._share_maps(self._object)
+        self._describe(target, places)
+        first_cookie = target.index * _events.COOKIES_OF_A_LIBRARY
+        target.attachment = MultiAttachment(self._object.program_fd(_ANY_FUNCTION), name, _offsets(places), first_cookie)
 
-    def _load(self, target, object_name, programs, rows):
-        target.object = BpfObject(self._libbpf, object_name)
-        target.object.set_constants(_events.SETTINGS.pack(self._wake_at, os.getpid(), target.index) + rows)
-        target.object.reuse_map("events", self._ring)
-        for name, fd in self._maps.items():
-            target.object.reuse_map(name, fd)
+    def _attach_rows(self, target, name, places):
+        programs = {row: "row_%d" % row for row in [*places, _events.MEASURED_ROW]}
+        target.object = self._opened("openssl_api_rows", target.index)
+        target.object.want_programs(programs.values())
+        target.object.load(programs.values())
+        self._share_maps(target.object)
+        self._describe(target, places)
+        target.attachment = PerfAttachment({row: target.object.program_fd(program) for row, program in programs.items()}, name, _offsets(places))
 
-    def _share_maps(self, target):
-        """The first object's maps serve all later ones. Descriptors are duplicated, so that they outlive it."""
+    def _opened(self, name, library):
+        """An object, opened. The first one's maps serve all later ones."""
+        opened = BpfObject(self._libbpf, name)
+        opened.set_constants(_events.SETTINGS.pack(self._wake_at, os.getpid(), library))
+        opened.reuse_map("events", self._ring)
+        for each, fd in self._maps.items():
+            opened.reuse_map(each, fd)
+        return opened
+
+    def _share_maps(self, loaded):
+        """Descriptors are duplicated, so that they outlive the object."""
         if not self._maps:
-            self._maps = {name: os.dup(target.object.map_fd(name)) for name in ("counters", "operations", "last_calls", "function_calls")}
+            self._maps = {name: os.dup(loaded.map_fd(name)) for name in _MAPS}
             self._calls = FunctionCalls(self._maps["function_calls"], possible_cpus(), _events.FUNCTION_ROWS, len(FUNCTIONS))
+
+    def _describe(self, target, places):
+        """Tell the kernel side how each function names its algorithm; and the row that is measured, in the place of each library."""
+        functions = _kernel.Map(self._maps["functions"], 4, _events.FUNCTION.size)
+        for row, content in [(row, place.row) for row, place in places.items()] + [(_events.MEASURED_ROW, MEASURED)]:
+            functions.put((target.index * _events.FUNCTION_ROWS + row).to_bytes(4, "little"), content)
 
     def _operations(self):
         return _kernel.Map(self._maps["operations"], _events.OPERATION_KEY.size, _events.OPERATION_VALUE.size)
-
-    def _attach_multi(self, target, name, rows, places):
-        self._load(target, "openssl_api", ("any_function",), rows)
-        target.object.expect_attach_type("any_function", _kernel.TRACE_UPROBE_MULTI)
-        target.object.load(("any_function",))
-        target.attachment = MultiAttachment(target.object.program_fd("any_function"), name, places)
-        self._share_maps(target)
-
-    def _attach_rows(self, target, name, rows, places):
-        programs = {row: "row_%d" % row for row in [*places, _events.MEASURED_ROW]}
-        self._load(target, "openssl_api_rows", programs.values(), rows)
-        target.object.want_programs(programs.values())
-        target.object.load(programs.values())
-        target.attachment = PerfAttachment({row: target.object.program_fd(program) for row, program in programs.items()}, name, places)
-        self._share_maps(target)
 
     def library(self, index):
         """The Target of a library number of an OperationKey."""
@@ -337,6 +308,13 @@ class OpensslApiProbe(Probe):
         close_all([fd for target in self._files.values() if target.attachment for fd in target.attachment.give_up_all()])
         for target in self._files.values():
             target.close()
+        self._free()
+
+    def _free(self):
+        """Give up the shared object and maps."""
+        if self._object:
+            self._object.close()
+            self._object = None
         for fd in self._maps.values():
             os.close(fd)
         self._maps, self._calls = {}, None

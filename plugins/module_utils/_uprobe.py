@@ -94,17 +94,22 @@ class _Attachment:
 
 
 class MultiAttachment(_Attachment):
-    """uprobe_multi links (6.6+), with the row as cookie. A link for each costs as little as one link for all, but a descriptor."""
+    """uprobe_multi links (6.6+). A link for each costs as little as one link for all, but a descriptor."""
 
     hook = "uprobe_multi"
 
-    def __init__(self, program_fd, path, places):
-        """:arg program_fd: int. :arg path, places: as above. :raises OSError: as bpf(2), EINVAL where the kernel has no such link."""
+    def __init__(self, program_fd, path, places, first_cookie):
+        """Attach.
+
+        :arg program_fd: int. :arg path, places: as above. :arg first_cookie: int, what is added to a row to make its cookie.
+        :raises OSError: as bpf(2), EINVAL where the kernel has no such link.
+        """
         self._program_fd = program_fd
+        self._first_cookie = first_cookie
         super().__init__(path, places)
 
     def _attach(self, path, row, offset):
-        return _kernel.link_uprobe_multi(self._program_fd, path, [offset], [row])
+        return _kernel.link_uprobe_multi(self._program_fd, path, [offset], [self._first_cookie + row])
 
     def _refusal(self, error):
         if error.errno != _ENOTSUPP:

@@ -103,8 +103,8 @@ PLACES = {row: 100 + row for row in range(10)}
 
 def test_a_link_for_each_so_that_each_can_go_alone(kernel):
     before = descriptors()
-    attachment = _uprobe.MultiAttachment(3, b"/lib", PLACES)
-    assert kernel.asked == [([100 + row], [row]) for row in range(10)] and not attachment.refused
+    attachment = _uprobe.MultiAttachment(3, b"/lib", PLACES, 0x300)
+    assert kernel.asked == [([100 + row], [0x300 + row]) for row in range(10)] and not attachment.refused
     given_up = attachment.give_up(7)
     assert len(given_up) == 1 and attachment.give_up(7) == [] and attachment.give_up(99) == []
     _uprobe.close_all(given_up)
@@ -123,7 +123,7 @@ def test_closing_many(kernel):
 def test_a_function_that_cannot_be_probed_costs_only_itself(kernel, bad):
     before = descriptors()
     kernel.bad = {100 + row: ENOTSUPP for row in bad}
-    attachment = _uprobe.MultiAttachment(3, b"/lib", PLACES)
+    attachment = _uprobe.MultiAttachment(3, b"/lib", PLACES, 0)
     assert set(attachment.refused) == bad and all("524" in reason for reason in attachment.refused.values())
     attachment.close()
     assert descriptors() == before
@@ -132,7 +132,7 @@ def test_a_function_that_cannot_be_probed_costs_only_itself(kernel, bad):
 def test_no_function_can_be_probed(kernel):
     kernel.bad = {place: ENOTSUPP for place in PLACES.values()}
     with pytest.raises(OSError) as caught:
-        _uprobe.MultiAttachment(3, b"/lib", PLACES)
+        _uprobe.MultiAttachment(3, b"/lib", PLACES, 0)
     assert caught.value.errno == ENOTSUPP
 
 
@@ -141,7 +141,7 @@ def test_another_refusal_leaves_nothing_attached(kernel, number):
     before = descriptors()
     kernel.bad = {104: number}
     with pytest.raises(OSError) as caught:
-        _uprobe.MultiAttachment(3, b"/lib", PLACES)
+        _uprobe.MultiAttachment(3, b"/lib", PLACES, 0)
     assert caught.value.errno == number and descriptors() == before
 
 
