@@ -47,6 +47,8 @@ def _marker(stack, mark, pattern, needed, source):
 _LIBCRYPTO = (b"libcrypto.so", b"libcrypto-", b"libcrypto3")
 _MARKERS = (
     _marker("OpenSSL", b"OpenSSL ", _libraries.OPENSSL_VERSION, _LIBCRYPTO, "openssl include/openssl/opensslv.h.in: OPENSSL_VERSION_TEXT"),
+    _marker("OpenSSL", b"ssl/statem/statem_", rb"ssl/statem/statem_[a-z]+\.c\0", _LIBCRYPTO, "openssl: paths of its sources in its error queue"),
+    _marker("OpenSSL", b"crypto/evp/evp_enc.c", rb"crypto/evp/evp_enc\.c\0", _LIBCRYPTO, "the same where only libcrypto is linked"),
     _marker("AWS-LC", b"compatible; AWS-LC", rb"compatible; AWS-LC(?: FIPS)? (\d+\.\d+\.\d+)", _LIBCRYPTO, "aws-lc include/openssl/base.h"),
     _marker("AWS-LC", b"AWS-LC ", rb"AWS-LC (?:KEM method|PQ DSA method)", _LIBCRYPTO, "aws-lc crypto/evp_extra/p_kem.c, p_pqdsa.c"),
     _marker("BoringSSL", b"boringssl", rb"boringssl(?:-with-bazel)?(?:/src)?/(?:crypto|ssl)/", _LIBCRYPTO,
@@ -185,5 +187,7 @@ def stacks(found, rust):
         is named there.
     """
     parts = {module["name"] for stack in rust for module in stack.details["modules"]}
+    if found.stacks.get("OpenSSL", "") is None and "LibreSSL" in found.stacks:
+        del found.stacks["OpenSSL"]  # the fork kept the names of the sources
     known = {stack.name for stack in rust} | ({"AWS-LC"} if parts & {"aws-lc-sys", "aws-lc-rs", "aws-lc-fips-sys"} else set())
     return rust + [Stack(name, version, MARKER, details()) for name, version in sorted(found.stacks.items()) if name not in known]
