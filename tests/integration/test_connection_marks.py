@@ -33,7 +33,6 @@ WAITED_FOR = """
   tasks:
     - cryptofleet.audit.crypto_profile: {duration: %(duration)d, dest: "%(dest)s/"}
 """
-SUDO = {"ansible_become": True, "ansible_become_method": "sudo", "ansible_become_user": "root", "ansible_become_allow_same_user": True}
 
 
 def own_python(folder):
@@ -41,6 +40,16 @@ def own_python(folder):
     path = folder / "python_of_audit"
     path.symlink_to("/usr/bin/python3")
     return str(path)
+
+
+@contextlib.contextmanager
+def with_sudo(folder):
+    """Variables of a host that is become root on by sudo; at the end it is certain that it was."""
+    program = folder / "sudo"
+    program.write_text('#!/bin/sh\necho "$@" >>%s/sudo.log\nexec sudo "$@"\n' % folder)
+    program.chmod(0o755)
+    yield {"ansible_become": True, "ansible_become_method": "sudo", "ansible_become_user": "root", "ansible_become_exe": str(program)}
+    assert "BECOME-SUCCESS" in (folder / "sudo.log").read_text()
 
 
 @contextlib.contextmanager
@@ -60,7 +69,7 @@ def audit(place, server, play, tmp_path, **environment):
     path = tmp_path / "play.yml"
     path.write_text(play)
     with other_login(server) as other:
-        done = place.run("ansible-playbook", "-i", server.inventory, path, **environment)
+        done = place.run("ansible-playbook", "-i", server.inventory, path, ANSIBLE_BECOME_ALLOW_SAME_USER="True", **environment)
     assert done.returncode == 0, done.stdout + done.stderr
     profile = json.loads(gzip.decompress((tmp_path / "far.json.gz").read_bytes()))
     return profile["processes"], other
@@ -74,10 +83,10 @@ def assert_marks(processes, server, other, python):
         others.add(other)
     logins = set()  # every sshd of our server but its listener
     for process in sorted(processes, key=lambda process: process["started_at"]):
-        if process["ppid"] in logins | {server.process.pid} and process["name"].startswith("sshd"):
+        if process["ppid"] in logins | {server.process.pid} and (process["name"] or "").startswith("sshd"):
             logins.add(process["pid"])
     ansible = [process for process in processes if process["pid"] in logins - others or (process["cmdline"] or [""])[0] == python]
-    assert [process for process in ansible if process["name"].startswith("sshd")]
+    assert [process for process in ansible if (process["name"] or "").startswith("sshd")]
     assert [process["cmdline"] for process in ansible if not process["audit_connection"]] == []
     theirs = [process for process in processes if process["pid"] in others]
     assert {process["name"] for process in theirs} >= {"openssl", "sshd"}
@@ -88,12 +97,13 @@ def assert_marks(processes, server, other, python):
 
 
 @pytest.mark.parametrize("transport", ["ssh", "paramiko"])
-@pytest.mark.parametrize("become", [{}, SUDO], ids=["root", "sudo"])
+@pytest.mark.parametrize("become", [contextlib.nullcontext, with_sudo], ids=["root", "sudo"])
 @pytest.mark.parametrize("pipelining", ["True", "False"], ids=["piped", "copied"])
 def test_a_job_that_left_its_connection(checkout, sshd, tmp_path, transport, become, pipelining):
     python = own_python(tmp_path)
-    sshd.write_inventory(ansible_connection=transport, ansible_python_interpreter=python, ansible_paramiko_host_key_checking=False, **become)
-    processes, other = audit(checkout, sshd, COLLECTED % {"dest": tmp_path}, tmp_path, ANSIBLE_PIPELINING=pipelining)
+    with become(tmp_path) as variables:
+        sshd.write_inventory(ansible_connection=transport, ansible_python_interpreter=python, ansible_paramiko_host_key_checking=False, **(variables or {}))
+        processes, other = audit(checkout, sshd, COLLECTED % {"dest": tmp_path}, tmp_path, ANSIBLE_PIPELINING=pipelining)
     ansible = assert_marks(processes, sshd, other, python)
     assert len([process for process in ansible if process["cmdline"][0] == python]) > 3  # the job and the modules that asked for it
 
@@ -101,8 +111,9 @@ def test_a_job_that_left_its_connection(checkout, sshd, tmp_path, transport, bec
 @pytest.mark.parametrize("duration", [4, 16], ids=["at once", "as a job"])
 def test_a_window_that_is_waited_for(checkout, sshd, tmp_path, duration):
     python = own_python(tmp_path)
-    sshd.write_inventory(ansible_python_interpreter=python, **SUDO)
-    processes, other = audit(checkout, sshd, WAITED_FOR % {"dest": tmp_path, "duration": duration}, tmp_path, ANSIBLE_PIPELINING="True")
+    with with_sudo(tmp_path) as variables:
+        sshd.write_inventory(ansible_python_interpreter=python, **variables)
+        processes, other = audit(checkout, sshd, WAITED_FOR % {"dest": tmp_path, "duration": duration}, tmp_path, ANSIBLE_PIPELINING="True")
     assert_marks(processes, sshd, other, python)
 
 
@@ -118,9 +129,9 @@ def test_ansible_on_this_very_host(checkout, sshd, tmp_path, play):
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
     processes = json.loads(gzip.decompress((tmp_path / "far.json.gz").read_bytes())) ["processes"]
     assert "failed=0" in done.stdout, done.stdout + done.stderr
-    ansible = [process for process in processes if process["name"].startswith("ansible") or (process["cmdline"] or [""])[0] == python]
+    ansible = [process for process in processes if (process["name"] or "").startswith("ansible") or (process["cmdline"] or [""])[0] == python]
     assert len(ansible) > 2
     assert [process["cmdline"] for process in ansible if not process["audit_connection"]] == []
-    login = [process for process in processes if process["name"].startswith("sshd") or (process["cmdline"] or [""])[:2] == ["openssl", "dgst"]]
+    login = [process for process in processes if (process["name"] or "").startswith("sshd") or (process["cmdline"] or [""])[:2] == ["openssl", "dgst"]]
     assert {process["name"] for process in login} >= {"openssl", "sshd"}
     assert [process["cmdline"] for process in login if process["audit_connection"]] == []
