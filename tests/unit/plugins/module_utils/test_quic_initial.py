@@ -7,10 +7,12 @@ import time
 import pytest
 from ansible_collections.cryptofleet.audit.plugins.module_utils import _quic_initial as quic
 from ansible_collections.cryptofleet.audit.plugins.module_utils import _quic_packets as packets
+from ansible_collections.cryptofleet.audit.plugins.module_utils._tls_messages import client_hello, server_hello
 from ansible_collections.cryptofleet.audit.plugins.module_utils._tls_stream import Message
 from ansible_collections.cryptofleet.audit.tests.unit.plugins.module_utils.quic_peer import (
     EXAMPLE_HELLO, EXAMPLE_ID, EXAMPLE_RETRY, EXAMPLE_SERVER_HELLO, EXAMPLE_SERVER_ID, V1, V2, crypto, initial, varint,
 )
+from ansible_collections.cryptofleet.audit.tests.unit.plugins.module_utils.recorded import recordings
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -62,6 +64,17 @@ def test_after_the_retry_of_the_rfc_the_keys_follow_from_the_new_connection_id(v
     assert connection.feed(True, hello(version=version, origin=EXAMPLE_SERVER_ID, token=b"token", number=1)) == [CLIENT_HELLO]
     assert connection.feed(False, answer(version=version, origin=EXAMPLE_SERVER_ID)) == [SERVER_HELLO]
     assert connection.unreadable == 0
+
+
+def test_a_real_hello_of_three_datagrams_that_is_sent_twice():
+    datagrams, = recordings("quic.txt").values()
+    connection, found = quic.QuicInitials(), []
+    for side, datagram in datagrams:
+        found += connection.feed(side == "client", datagram)
+    assert [message.kind for message in found] == ["client_hello", "server_hello"]
+    hello, reply = client_hello(found[0].body), server_hello(found[1].body)
+    assert (len(found[0].body) > 2500, hello.server_name, hello.key_shares) == (True, "quic.example", (0x11EC, 29))
+    assert (reply.cipher_suite, reply.group, connection.unreadable) == (0x1301, 0x11EC, 0)  # X25519MLKEM768
 
 
 def test_a_retry_that_answers_another_packet_is_not_believed():

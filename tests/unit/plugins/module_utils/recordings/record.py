@@ -1,9 +1,9 @@
-#!/usr/bin/env python3
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Records ssh.txt and dtls.txt beside it: real clients and servers on the loopback, with a proxy between them that notes what each side sends.
+"""Records ssh.txt, dtls.txt and quic.txt beside it: real clients and servers on the loopback, with a proxy between them that notes what each side sends.
 
-Needs openssh-server, openssh-client, dropbear-bin, curl and openssl of Debian 12, and paramiko, asyncssh and ansible-pylibssh of PyPI. Run as root: ./record.py
+Needs openssh-server, openssh-client, dropbear-bin, curl and openssl of Debian 12, and paramiko, asyncssh, ansible-pylibssh and qh3 of PyPI. Run as root:
+python record.py
 """
 
 from __future__ import annotations
@@ -54,6 +54,27 @@ try:
     session.connect(host="127.0.0.1", port=int(sys.argv[1]), user="x", password="x", host_key_checking=False, look_for_keys=False)
 except Exception as error:
     print(error)
+"""
+QH3_SERVER = """
+import asyncio, sys
+from qh3.asyncio.server import serve
+from qh3.quic.configuration import QuicConfiguration
+async def main():
+    configuration = QuicConfiguration(is_client=False, alpn_protocols=["hq"])
+    configuration.load_cert_chain(sys.argv[2] + "/crt", sys.argv[2] + "/key")
+    await serve("127.0.0.1", int(sys.argv[1]), configuration=configuration)
+    await asyncio.sleep(60)
+asyncio.run(main())
+"""
+QH3 = """
+import asyncio, sys
+from qh3.asyncio.client import connect
+from qh3.quic.configuration import QuicConfiguration
+async def main():
+    configuration = QuicConfiguration(alpn_protocols=["hq"], verify_mode=0, server_name="quic.example", quantum_readiness_test=True)
+    async with connect("127.0.0.1", int(sys.argv[1]), configuration=configuration):
+        pass
+asyncio.run(main())
 """
 
 
@@ -202,9 +223,13 @@ def ssh(folder):
             process.kill()
 
 
-def dtls(folder):
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-keyout", folder + "/key", "-out", folder + "/crt"], check=True,
+def make_certificate(folder, kind):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", *kind, "-nodes", "-subj", "/CN=x", "-keyout", folder + "/key", "-out", folder + "/crt"], check=True,
                    stderr=subprocess.DEVNULL)
+
+
+def dtls(folder):
+    make_certificate(folder, ["rsa:2048"])
     cases = [
         ("DTLS 1.2, cookie", ["-dtls1_2", "-listen"], ["-dtls1_2", "-servername", "dtls.example"]),
         ("DTLS 1.2, small fragments", ["-dtls1_2", "-mtu", "256"], ["-dtls1_2", "-mtu", "256", "-servername", "dtls.example", "-cipher", "DHE-RSA-AES128-SHA256"]),
@@ -220,7 +245,18 @@ def dtls(folder):
             process.kill()
 
 
+def quic(folder):
+    make_certificate(folder, ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"])
+    port = free_port(socket.SOCK_DGRAM)
+    with subprocess.Popen([sys.executable, "-c", QH3_SERVER, str(port), folder]) as process:
+        time.sleep(2)
+        sent = udp(port, lambda near: [sys.executable, "-c", QH3, str(near)])
+        process.kill()
+    yield "qh3, X25519MLKEM768", [(side, datagram) for side, datagram in sent if datagram[0] & 0x80]  # with a long header
+
+
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as temporary:
         write("ssh.txt", list(ssh(temporary)))
         write("dtls.txt", list(dtls(temporary)))
+        write("quic.txt", list(quic(temporary)))
