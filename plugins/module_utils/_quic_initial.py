@@ -18,7 +18,7 @@ from ._tls_stream import Message
 MAX_PACKETS = 64
 MAX_OCTETS = 3 << 15
 _MAX_KEYS = 8  # sets of keys that are computed
-_MAX_MESSAGE = 1 << 14  # octets of a hello; the largest in use, with post-quantum key shares, has about 2000
+_MAX_MESSAGE = 1 << 14  # octets of a hello; the largest seen, with a post-quantum key share, has 3000
 _MAX_STREAM = 1 << 16  # octets of CRYPTO data of a side
 
 # Frames that an Initial packet may hold (RFC 9000, 12.4 and 19).
