@@ -133,8 +133,9 @@ def _inline(elf, at, most):
 
 def _pointed(elf, header):
     """Version and module text of the form before Go 1.18: pointers to Go strings (pointer, length)."""
-    order = ">" if header[15] & _BIG_ENDIAN else "<"
-    layout = struct.Struct(order + {4: "II", 8: "QQ"}.get(header[14], ""))
+    if header[14] not in (4, 8):
+        raise ElfError("pointers of %d bytes" % header[14])
+    layout = struct.Struct((">" if header[15] & _BIG_ENDIAN else "<") + ("II" if header[14] == 4 else "QQ"))
     texts = []
     for pointer, most in zip(layout.unpack_from(header, 16), (_MAX_VERSION, _MAX_MODULES)):
         if pointer == 0:

@@ -118,9 +118,9 @@ class _Search:
 
     def run(self, ranges):
         buffer = bytearray(_PIECE + _OVERLAP)
-        left = MOST_READ
-        for begin, end in ranges:
-            at = begin
+        left, size = MOST_READ, os.fstat(self._fd).st_size
+        for at, end in ranges:
+            end = min(end, size)
             while at < end:
                 length = os.preadv(self._fd, [memoryview(buffer)[:min(len(buffer), end - at)]], at)
                 if not length:
