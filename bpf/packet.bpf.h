@@ -8,7 +8,7 @@
 
 /* From include/uapi/linux/bpf.h, as far as it is read: these layouts are ABI, and the verifier maps each access. */
 struct bpf_sock {
-	__u32 read_by_none[19];
+	__u32 read_by_none[18];
 	__u32 state;
 };
 
@@ -29,7 +29,7 @@ struct __sk_buff {
 	};
 };
 
-_Static_assert(__builtin_offsetof(struct bpf_sock, state) == 76, "struct bpf_sock");
+_Static_assert(__builtin_offsetof(struct bpf_sock, state) == 72, "struct bpf_sock");
 _Static_assert(__builtin_offsetof(struct bpf_tcp_sock, data_segs_in) == 60 && __builtin_offsetof(struct bpf_tcp_sock, data_segs_out) == 68,
 	       "struct bpf_tcp_sock");
 _Static_assert(__builtin_offsetof(struct __sk_buff, gso_segs) == 164 && __builtin_offsetof(struct __sk_buff, sk) == 168, "struct __sk_buff");

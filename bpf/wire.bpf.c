@@ -8,30 +8,21 @@
  * Nothing is parsed here but lengths: of TLS, the program goes from record header to record header and copies what is not
  * encrypted; user space reads it. After the first data segments of a direction a packet costs one helper call.
  */
-#include "packet.bpf.h"
+#include "beginnings.bpf.h"
+#include "datagrams.bpf.h"
+#include "wire_record.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
 #define DATA_SEGMENTS 32	/* of each direction: where a handshake may begin */
 #define LAST_SEGMENT 96		/* and where one that has begun is given up */
-#define MAX_FLIGHT 16384	/* bytes of plain text that are copied between two beginnings */
+#define FIRST_SEGMENTS 4	/* that may go on with what the listening socket got: its own segments are counted, so it is not 0 */
 #define MAX_SSH 8192
 #define MAX_BLIND 4096		/* bytes copied after a gap in the sequence */
-#define STEPS 8			/* records of one packet */
+#define STEPS 18			/* each a record's header or the rest of one: nine records of one packet */
 
 /* include/net/tcp_states.h */
 #define LISTENING 10
-/* include/linux/sched.h: kernel threads, among them workers that push a socket's queue for others */
-#define PF_KTHREAD 0x00200000
-/* include/linux/preempt.h, SOFTIRQ_OFFSET */
-#define SERVING_SOFTIRQ 0x100
-/* THREAD_SIZE of both architectures with pages of 4 KiB. Where it is larger, the sender of a datagram is not known. */
-#define STACK_SIZE 16384
-
-/* RFC 8446 5.1 and 4 */
-enum { CHANGE_CIPHER_SPEC = 20, ALERT = 21, HANDSHAKE = 22, CLIENT_HELLO = 1, SERVER_HELLO = 2, RECORD_HEADER = 5 };
-/* Enough of a beginning to tell what it is: a record's header and one byte; a change_cipher_spec whole; "SSH-". */
-#define BEGINNING 6
 
 enum phase {
 	IDLE,		/* a handshake may begin */
@@ -71,183 +62,19 @@ struct {
 	__type(value, struct connection);
 } connections SEC(".maps");
 
-/*
- * A length from 1 to most, or 0. Verifiers before 6.2 learn nothing of a lower bound from a comparison with 0, so it is built up
- * from one that begins there; the barriers keep clang from turning it back.
- */
-static __always_inline __u64 clamped(__u64 length, __u64 most)
-{
-	__u64 less = length - 1;
-
-	asm volatile("" : "+r"(less));
-	if (less >= most)
-		return 0;
-	less += 1;
-	asm volatile("" : "+r"(less));
-	return less;
-}
-
-/* What one record says besides the packet. */
-struct piece {
-	__u32 skip;	/* bytes of the payload before it */
-	__u32 size;
-	__u32 direction;
-	__u32 flags;
-	__u16 listening;
-	__u16 protocol;
+/* A hello of which the rest comes to a socket that was not there when it began: see look_at_tcp(). */
+struct rest_key {
+	__u64 remote;		/* low half of the address */
+	__u32 ports;
+	__u32 sequence;		/* of the first byte of the rest */
 };
 
-/*
- * Whether the packet is sent by the running task, in a system call on its socket.
- *
- * TCP: tcp_sendmsg() and every other call that sends holds the socket by lock_sock(), which sets sk_lock.owned. What softirq sends (the ACK
- * clock in tcp_v4_do_rcv(), tcp_tsq_handler(), tcp_write_timer(), tcp_delack_timer()) it sends only where sock_owned_by_user() is false, and
- * leaves it else to release_sock() of the owner. So owned says that the running task is in a call on this very socket.
- * UDP has no queue: udp_sendmsg() sends before it returns. What a softirq might send runs on another stack (do_softirq_own_stack()), or says
- * so in preempt_count where that is part of the task.
- */
-static __always_inline int sent_by(struct task_struct *task, struct sock *sock, __u8 protocol, volatile __u64 *scratch)
-{
-	__u8 here;
-
-	if (BPF_CORE_READ(task, flags) & PF_KTHREAD || !BPF_CORE_READ(task, mm))
-		return 0;
-	if (protocol == TCP)
-		return BPF_CORE_READ(sock, sk_lock.owned) == 1;
-#if defined(__TARGET_ARCH_arm64)
-	if (BPF_CORE_READ(task, thread_info.preempt.count) & SERVING_SOFTIRQ)
-		return 0;
-#endif
-	*scratch = (__u64)&here;	/* by way of memory, the verifier sees a number and not a pointer */
-	return *scratch - (__u64)BPF_CORE_READ(task, stack) < STACK_SIZE;
-}
-
-/* fill_subject() with the helpers this program type has on every kernel (5.10: the task, but not its ids). */
-static __always_inline void fill_sender(struct subject *subject, struct task_struct *task)
-{
-	fill_image(&subject->image, task);
-	subject->parent_pid = BPF_CORE_READ(task, real_parent, tgid);
-	subject->uid = BPF_CORE_READ(task, cred, uid.val);
-	subject->cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
-	subject->mount_namespace = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
-	BPF_CORE_READ_INTO(&subject->comm, task, comm);
-}
-
-static __always_inline void fill_addresses(struct wire_event *event, struct __sk_buff *skb, const struct packet *packet, __u32 outgoing)
-{
-	void *source = outgoing ? event->local : event->remote;
-	void *target = outgoing ? event->remote : event->local;
-
-	__builtin_memset(event->local, 0, sizeof(event->local));
-	__builtin_memset(event->remote, 0, sizeof(event->remote));
-	if (packet->family == 4) {
-		bpf_skb_load_bytes(skb, 12, source, 4);
-		bpf_skb_load_bytes(skb, 16, target, 4);
-	} else {
-		bpf_skb_load_bytes(skb, 8, source, 16);
-		bpf_skb_load_bytes(skb, 24, target, 16);
-	}
-	event->local_port = outgoing ? packet->source : packet->target;
-	event->remote_port = outgoing ? packet->target : packet->source;
-}
-
-/*
- * Room in the ring in one of three sizes, because the verifier wants a constant. Not a per-CPU scratch: a program in a system
- * call is interrupted by one in softirq on the same CPU.
- */
-static __always_inline struct wire_event *reserve(__u64 size, __u32 *room)
-{
-	*room = sizeof(struct wire_event) + 640;
-	if (size <= 640)
-		return bpf_ringbuf_reserve(&events, sizeof(struct wire_event) + 640, 0);
-	*room = sizeof(struct wire_event) + 2048;
-	if (size <= 2048)
-		return bpf_ringbuf_reserve(&events, sizeof(struct wire_event) + 2048, 0);
-	*room = sizeof(struct wire_event) + MAX_WIRE_DATA;
-	return bpf_ringbuf_reserve(&events, sizeof(struct wire_event) + MAX_WIRE_DATA, 0);
-}
-
-static __always_inline void send_piece(struct __sk_buff *skb, const struct packet *packet, const struct piece *piece)
-{
-	struct sock *sock = BPF_CORE_READ((struct sk_buff *)skb, sk);
-	struct wire_event *event;
-	struct task_struct *task;
-	__u64 size = clamped(piece->size, MAX_WIRE_DATA);
-	__u32 room;
-
-	if (!size)
-		return;
-	event = reserve(size, &room);
-	if (!event) {
-		count(COUNT_RING_FULL);
-		return;
-	}
-	if (bpf_skb_load_bytes(skb, packet->payload + piece->skip, event + 1, size)) {
-		bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP);
-		return;
-	}
-	fill_header(&event->header, EVENT_WIRE, room);
-	__builtin_memset(&event->subject, 0, sizeof(event->subject));
-	task = (struct task_struct *)bpf_get_current_task();
-	if (piece->direction && sent_by(task, sock, piece->protocol, &event->cookie))
-		fill_sender(&event->subject, task);
-	event->cookie = piece->listening ? 0 : bpf_get_socket_cookie(skb);
-	event->cgroup = bpf_skb_cgroup_id(skb);
-	event->network_namespace = BPF_CORE_READ(sock, __sk_common.skc_net.net, ns.inum);
-	event->sequence = packet->sequence + piece->skip;
-	event->payload_size = packet->size - piece->skip;
-	event->data_size = size;
-	event->family = packet->family;
-	event->protocol = piece->protocol;
-	event->direction = piece->direction;
-	event->flags = piece->flags;
-	event->pad = 0;
-	fill_addresses(event, skb, packet, piece->direction);
-	bpf_ringbuf_submit(event, wake_flags(&events));
-}
-
-/* Send the first size bytes of the payload, in pieces. */
-static __noinline void send_payload(struct __sk_buff *skb, const struct packet *packet, struct piece *piece, __u32 size)
-{
-#pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < MAX_FLIGHT / MAX_WIRE_DATA; i++) {
-		piece->skip = i * MAX_WIRE_DATA;
-		if (piece->skip >= size)
-			break;
-		piece->size = size - piece->skip;
-		if (piece->size > MAX_WIRE_DATA)
-			piece->size = MAX_WIRE_DATA;
-		send_piece(skb, packet, piece);
-		piece->flags &= ~WIRE_START;
-	}
-}
-
-/* A record of this type, as far as its size bytes tell: version 3.0 to 3.4. */
-static __always_inline int is_record(const __u8 *bytes, __u32 size, __u8 type)
-{
-	return bytes[0] == type && (size < 2 || bytes[1] == 3) && (size < 3 || bytes[2] <= 4);
-}
-
-static __always_inline int is_hello(const __u8 *bytes, __u32 size)
-{
-	return is_record(bytes, size, HANDSHAKE) && (size < 6 || bytes[5] == CLIENT_HELLO || bytes[5] == SERVER_HELLO);
-}
-
-/* Sent before a second ClientHello (RFC 8446 D.4). */
-static __always_inline int is_change(const __u8 *bytes, __u32 size)
-{
-	return is_record(bytes, size, CHANGE_CIPHER_SPEC) && (size < 4 || !bytes[3]) && (size < 5 || bytes[4] == 1) && (size < 6 || bytes[5] == 1);
-}
-
-static __always_inline int is_alert(const __u8 *bytes, __u32 size)
-{
-	return is_record(bytes, size, ALERT) && (size < 4 || !bytes[3]) && (size < 5 || bytes[4] == 2);
-}
-
-static __always_inline int is_ssh(const __u8 *bytes, __u32 size)
-{
-	return bytes[0] == 'S' && (size < 2 || bytes[1] == 'S') && (size < 3 || bytes[2] == 'H') && (size < 4 || bytes[3] == '-');
-}
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct rest_key);
+	__type(value, __u32);
+} rests SEC(".maps");
 
 /* Whether bytes may begin something that is looked for. */
 static __always_inline int may_begin(const __u8 *bytes, __u32 size, const struct connection *connection)
@@ -389,7 +216,7 @@ static __always_inline int align(struct packet *packet, struct flow *flow, __u32
 static __always_inline void follow(struct __sk_buff *skb, struct packet *packet, struct connection *connection, struct piece *piece)
 {
 	struct flow *flow = &connection->flows[piece->direction != 0];
-	__u32 size;
+	__u32 size, steps = 0;
 
 	if (align(packet, flow, &piece->flags))
 		return;
@@ -397,9 +224,13 @@ static __always_inline void follow(struct __sk_buff *skb, struct packet *packet,
 	flow->size = packet->size;
 	flow->position = 0;
 #pragma clang loop unroll(disable)
-	for (int i = 0; i < STEPS; i++)
+	for (; steps < STEPS; steps++)
 		if (step(skb, flow, connection))
 			break;
+	if (steps == STEPS && flow->position < packet->size) {
+		flow->phase = IDLE;
+		count(COUNT_CAPPED);
+	}
 	size = flow->position;
 	if (flow->phase != UNORDERED)
 		flow->next = packet->sequence + size;
@@ -412,18 +243,36 @@ static __always_inline void follow(struct __sk_buff *skb, struct packet *packet,
 	send_payload(skb, packet, piece, size);
 }
 
+static __always_inline void fill_rest_key(struct rest_key *key, struct __sk_buff *skb, const struct packet *packet, __u32 sequence)
+{
+	key->remote = 0;
+	if (packet->family == 4)
+		bpf_skb_load_bytes(skb, 12, &key->remote, 4);
+	else
+		bpf_skb_load_bytes(skb, 16, &key->remote, 8);
+	key->ports = (__u32)packet->source << 16 | packet->target;
+	key->sequence = sequence;
+}
+
 /* Where no state can be kept: the first record, as far as it is here. */
 static __always_inline void send_first_record(struct __sk_buff *skb, const struct packet *packet, struct piece *piece)
 {
 	__u8 bytes[BEGINNING];
-	__u32 size = packet->size;
+	__u32 size = packet->size, rest;
+	struct rest_key key;
 
 	if (bpf_skb_load_bytes(skb, packet->payload, bytes, sizeof(bytes)))
 		return;
 	if (is_hello(bytes, BEGINNING)) {
+		rest = RECORD_HEADER + big_endian16(bytes + 3);
 		count(COUNT_HITS);
-		if (size > RECORD_HEADER + (__u32)big_endian16(bytes + 3))
-			size = RECORD_HEADER + big_endian16(bytes + 3);
+		if (size > rest)
+			size = rest;
+		rest -= size;
+		if (rest && piece->listening) {
+			fill_rest_key(&key, skb, packet, packet->sequence + size);
+			bpf_map_update_elem(&rests, &key, &rest, BPF_ANY);
+		}
 	} else if (is_ssh(bytes, BEGINNING)) {
 		count(COUNT_SSH);
 	} else {
@@ -432,10 +281,26 @@ static __always_inline void send_first_record(struct __sk_buff *skb, const struc
 	send_payload(skb, packet, piece, size);
 }
 
+/* The rest of a hello that began at the listening socket: how many bytes it has, or 0. */
+static __always_inline __u32 take_rest(struct __sk_buff *skb, const struct packet *packet)
+{
+	struct rest_key key;
+	__u32 *found, rest;
+
+	fill_rest_key(&key, skb, packet, packet->sequence);
+	found = bpf_map_lookup_elem(&rests, &key);
+	if (!found)
+		return 0;
+	rest = *found;
+	bpf_map_delete_elem(&rests, &key);
+	return rest;
+}
+
 static __always_inline void look_at_tcp(struct __sk_buff *skb, struct bpf_sock *sock, struct packet *packet, __u32 direction, __u32 segments)
 {
 	struct connection *connection = bpf_sk_storage_get(&connections, sock, 0, 0);
 	struct piece piece = {.direction = direction, .protocol = TCP};
+	__u32 rest = 0;
 	struct flow *flow;
 
 	if (connection) {
@@ -449,9 +314,16 @@ static __always_inline void look_at_tcp(struct __sk_buff *skb, struct bpf_sock *
 		if (flow->began && (__s32)(packet->sequence - flow->next) < 0)
 			return;		/* sent again */
 	}
-	if (segments > DATA_SEGMENTS || !packet_may_begin(skb, packet, connection))
+	if (segments > DATA_SEGMENTS)
 		return;
-	piece.flags = WIRE_START;
+	if (!packet_may_begin(skb, packet, connection)) {
+		if (!connection && !direction && segments > 0 && segments <= FIRST_SEGMENTS)
+			rest = take_rest(skb, packet);
+		if (!rest)
+			return;
+	} else {
+		piece.flags = WIRE_START;
+	}
 	/*
 	 * Data that completes the TCP handshake (TCP_DEFER_ACCEPT, SYN cookies, a lost ACK) comes while there is no socket but the
 	 * listening one, which is shared by all connections.
@@ -467,45 +339,13 @@ static __always_inline void look_at_tcp(struct __sk_buff *skb, struct bpf_sock *
 		return;
 	}
 	flow = &connection->flows[direction != 0];
-	flow->phase = BEGINS;
+	flow->phase = rest ? RECORDS : BEGINS;
 	flow->began = 1;
 	flow->next = packet->sequence;
-	flow->remaining = 0;
+	flow->remaining = rest;
 	flow->have = 0;
 	flow->copied = 0;
 	follow(skb, packet, connection, &piece);
-}
-
-/* QUIC Initial packets: RFC 9000 17.2.2, RFC 9369 3.2. */
-#define QUIC_LONG_HEADER 0xf0
-#define QUIC_1 1
-#define QUIC_2 0x6b3343cf
-/* DTLS records of epoch 0: RFC 6347 4.1, RFC 9147 4 */
-#define DTLS_TYPE 13
-
-static __always_inline void look_at_udp(struct __sk_buff *skb, const struct packet *packet, __u32 direction)
-{
-	struct piece piece = {.direction = direction, .flags = WIRE_START, .protocol = UDP};
-	__u8 type;
-
-	if ((packet->first & QUIC_LONG_HEADER) == 0xc0) {
-		if (packet->version != QUIC_1)
-			return;
-	} else if ((packet->first & QUIC_LONG_HEADER) == 0xd0) {
-		if (packet->version != QUIC_2)
-			return;
-	} else if (packet->first == HANDSHAKE) {
-		if (packet->version >> 8 != 0xfeff00 && packet->version >> 8 != 0xfefd00)
-			return;
-		if (bpf_skb_load_bytes(skb, packet->payload + DTLS_TYPE, &type, sizeof(type)))
-			return;
-		if (type != CLIENT_HELLO && type != SERVER_HELLO)
-			return;
-	} else {
-		return;
-	}
-	count(COUNT_HITS);
-	send_payload(skb, packet, &piece, packet->size > MAX_WIRE_DATA ? MAX_WIRE_DATA : packet->size);
 }
 
 static __always_inline void look(struct __sk_buff *skb, __u32 direction)
@@ -527,7 +367,8 @@ static __always_inline void look(struct __sk_buff *skb, __u32 direction)
 	if (find_payload(skb, &packet))
 		return;
 	if (packet.protocol == UDP) {
-		look_at_udp(skb, &packet, direction);
+		if (settings.library & LOOK_TLS)
+			look_at_udp(skb, &packet, direction);
 		return;
 	}
 	sock = bpf_sk_fullsock(sock);

@@ -351,12 +351,26 @@ class Window:
         return self.library_facts.executable(record.exe, record.mount_namespace, record.pid)
 
 
-def stop_on_signals(window):
-    """SIGTERM, SIGHUP and SIGINT end the window early; what was seen is still told."""
-    def stop(_number, _frame):
-        window.stop("signal")
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(number, stop)
+class StopSignals:
+    """From here on SIGTERM, SIGHUP and SIGINT end the window early: what was seen is still told. One that comes before it is open is an error."""
+
+    def __init__(self):
+        self._window = None
+        self._early = False
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            signal.signal(number, self._stop)
+
+    def _stop(self, _number, _frame):
+        if self._window is None:
+            self._early = True  # attaching goes on to its end: nothing of it expects to be interrupted
+        else:
+            self._window.stop("signal")
+
+    def end(self, window):
+        """Give the Window that they end. :raises AuditError: one came already."""
+        self._window = window
+        if self._early:
+            raise AuditError("stopped by a signal before the window was open: nothing was observed")
 
 
 @within_limits()
@@ -365,11 +379,12 @@ def trace(request):
 
     :arg request: Request.
     :returns: the profile document, as docs/profile.md describes it.
-    :raises AuditError: a target does not exist, nothing matched, or the engine asked for can't run.
+    :raises AuditError: a target does not exist, nothing matched, the engine asked for can't run, or a signal came too early.
     """
+    signals = StopSignals()
     window = Window(request)
     try:
-        stop_on_signals(window)
+        signals.end(window)
         window.run()
         window.finish()
         return window.document("profile")
