@@ -9,8 +9,7 @@ import contextlib
 import pytest
 from peers.base import Wanted
 from peers.stacks import TLS_STACKS
-from support import assert_attached, traced
-from support_agree import Row, assert_agrees, handshake, handshakes
+from support_agree import Row, assert_agrees, handshake, handshakes, wire_traced
 from support_pki import certificate_facts
 
 _CASES = [(stack.name, version) for stack in TLS_STACKS for version in stack.versions]
@@ -30,7 +29,7 @@ def seen(peer_site):
     rows = {}
     with contextlib.ExitStack() as running:
         servers = {stack.name: running.enter_context(stack.serve(peer_site)) for stack in TLS_STACKS}
-        with traced() as window:
+        with wire_traced() as window:
             for client, server in [(stack, stack) for stack in TLS_STACKS] + _PAIRS:
                 for version in client.versions:
                     group = client.client_group.get(version) if client is server else None
@@ -40,7 +39,6 @@ def seen(peer_site):
                     (served,) = servers[server.name].take()
                     rows[client.name, server.name, version] = tuple(Row(one, wanted, servers[server.name].port) for one in (said, served))
             window.settle()
-    assert_attached(window.profile)
     return rows, window.profile
 
 

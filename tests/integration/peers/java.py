@@ -47,7 +47,7 @@ def _parse(text):
     hello = re.findall(r"\"ServerHello\": \{.*?^\}", text, re.MULTILINE | re.DOTALL)[-1]
     group = re.search(r"\"server_share\": \{\s*\"named group\": (\S+)", hello) or re.search(
         r"\"ECDH ServerKeyExchange\": \{.*?\"named group\": \"(\S+)\"", text, re.DOTALL)
-    retried = "HelloRetryRequest handshake message" in text
+    retried = "\"HelloRetryRequest\": {" in text
     resumed = "\"pre_shared_key (41)\"" in hello or (said.version == "TLS 1.2" and not re.search("(Produced|Consuming).*ServerHelloDone", text))
     return said._replace(group=names.group(group.group(1).strip('"')) if group else None, resumed=resumed, hello_retry=retried)
 

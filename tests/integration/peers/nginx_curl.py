@@ -62,9 +62,14 @@ class NginxCurl:
             options += ["--curves", names.OPENSSL_GROUPS[wanted.group]]
         options += ["--http1.1"] if wanted.alpn else ["--no-alpn"]
         place = "[%s]" % wanted.address if ":" in wanted.address else wanted.address
+        url = "https://%s:%d/" % (wanted.sni, server.port)
         done = run(tool("curl", "curl"), "--verbose", "--silent", "--insecure", "--connect-to", "%s:%d:%s:%d" % (wanted.sni, server.port, place, server.port),
-                   *options, "https://%s:%d/" % (wanted.sni, server.port), check=False)  # other servers than nginx answer no HTTP
-        version, suite = re.search(r"SSL connection using (\S+) / (\S+)", done.stderr).groups()
-        alpn = re.search(r"ALPN: server accepted (\S+)", done.stderr)
-        said = Said("curl", "client", done.pid, names.version(version), names.cipher_suite(suite), None, wanted.sni, alpn.group(1) if alpn else "")
-        return [allowed(said, wanted.group)]
+                   *options, *[url] * (1 + wanted.resume), check=False)  # other servers than nginx answer no HTTP
+        said = []
+        for piece in re.findall(r"Connected to .*?SSL certificate verify", done.stderr, re.DOTALL):
+            version, suite = re.search(r"SSL connection using (\S+) / (\S+)", piece).groups()
+            alpn = re.search(r"ALPN: server accepted (\S+)", piece)
+            said.append(Said("curl", "client", done.pid, names.version(version), names.cipher_suite(suite), None, wanted.sni, alpn.group(1) if alpn else "",
+                             "SSL re-using session" in piece))
+        assert len(said) == 1 + wanted.resume, done.stderr
+        return [allowed(one, wanted.group) for one in said]
