@@ -13,7 +13,7 @@ import json
 from ._limits import within_limits
 from ._profile import Writer
 from ._text import to_text
-from ._tracer import Window, stop_on_signals
+from ._tracer import StopSignals, Window
 
 # Taken from the entries of a profile where an event's line has them too.
 _PROCESS_KEYS = ("ppid", "cmdline", "cmdline_escaped", "cmdline_truncated", "user", "uid", "exec_number", "started_at", "exit_code", "exit_signal",
@@ -98,11 +98,12 @@ def monitor(request, filters, sink):
     :raises AuditError: as trace().
     """
     stream = Stream(request, filters, sink)
+    signals = StopSignals()
     window = Window(request, stream.observe)
     try:
         stream.writer = Writer(request.redact, window.boot_offset)
         stream.window = window
-        stop_on_signals(window)
+        signals.end(window)
         window.run()
         window.finish()
         window.require_match()

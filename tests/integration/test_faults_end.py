@@ -11,7 +11,7 @@ import signal
 import subprocess
 
 import pytest
-from support import COLLECTIONS, SYSTEM_PYTHON, environment, process, run, talking, tool
+from support import COLLECTIONS, SYSTEM_PYTHON, TracerError, environment, process, run, talking, tool
 from support_faults import BrokenWindow, ask, broken, mounted, until
 
 FOLDERS = [pathlib.Path(folder) for folder in ("/tmp", "/var/tmp", "/dev/shm", "/run")]
@@ -113,6 +113,19 @@ def test_a_signal_ends_the_window_and_the_profile_is_told(number):
         assert window.profile["window"]["ended_because"] == "signal"
         assert process(window.profile, load.pid)["files"]
         assert_nothing_left(held)
+
+
+def test_a_signal_before_the_window_is_open_is_an_error():
+    """And not a profile of a window in which nobody looked."""
+    window = BrokenWindow({"duration": 600}, "", ())
+    try:
+        status = pathlib.Path("/proc/%d/status" % window.pid)
+        until(lambda: int(status.read_text().partition("SigCgt:")[2].split()[0], 16) >> signal.SIGTERM - 1 & 1)
+        window.signal(signal.SIGTERM)
+        with pytest.raises(TracerError, match="stopped by a signal before the window was open: nothing was observed"):
+            window.wait_attached()
+    finally:
+        window.abandon()
 
 
 def test_signals_that_come_twice():

@@ -141,7 +141,7 @@ def window(monkeypatch):
     closed = []
     Window.closed = closed
     monkeypatch.setattr(_monitor, "Window", Window)
-    monkeypatch.setattr(_monitor, "stop_on_signals", lambda window: None)
+    monkeypatch.setattr(_monitor, "StopSignals", lambda: types.SimpleNamespace(end=lambda window: None))
     return Window
 
 
