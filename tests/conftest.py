@@ -37,7 +37,7 @@ TLS = {
     "signature_algorithm": None, "sni": "site.example", "alpn": None, "peer": {"address": "192.0.2.7", "port": None},
     "local": {"address": "192.0.2.1", "port": 443}, "resumed": False, "hello_retry": False, "alert": None, "certificate": None,
     "offered": {"versions": ["TLS 1.3", "TLS 1.2"], "cipher_suites": ["TLS_AES_256_GCM_SHA384", "0xfefe"], "groups": ["X25519MLKEM768", "x25519"],
-                "key_shares": ["X25519MLKEM768"], "signature_algorithms": ["ecdsa_secp256r1_sha256"], "alpn": ["h2"], "early_data": False,
+                "key_shares": ["X25519MLKEM768"], "signature_algorithms": ["ecdsa_secp256r1_sha256"], "alpn": ["h2"], "truncated": False, "early_data": False,
                 "encrypted_client_hello": False},
     "count": 7, "first_seen": MOMENT, "last_seen": LATER, "evidence": WIRE}
 SSH = {

@@ -11,6 +11,7 @@ import socket
 
 from ._certificate import certificate_facts
 from ._der import DerError
+from ._tls_connection import MOST_OFFERED
 from ._tls_names import alert_name, cipher_suite_name, group_name, signature_scheme_name, version_name
 
 _EVIDENCE = {"source": "wire", "grade": "observed"}
@@ -96,6 +97,7 @@ def _offered(hello):
         "versions": _names(hello.versions or (hello.legacy_version,), version_name), "cipher_suites": _names(hello.cipher_suites, cipher_suite_name),
         "groups": _names(hello.groups, group_name), "key_shares": _names(hello.key_shares, group_name),
         "signature_algorithms": _names(hello.signature_algorithms, signature_scheme_name), "alpn": list(hello.alpn),
+        "truncated": any(len(values) >= MOST_OFFERED for values in (hello.cipher_suites, hello.groups, hello.signature_algorithms, hello.alpn)),
         "early_data": hello.early_data, "encrypted_client_hello": hello.encrypted_client_hello,
     }
 

@@ -77,7 +77,7 @@ class Handshakes:
 
     def _finish(self, key):
         connection = self._open.pop(key)
-        self._lost += connection.lost
+        self._lost += connection.lost()
         return connection.results()
 
     def settle(self, now, everything=False):

@@ -24,7 +24,7 @@ class SshConnection:
     def __init__(self, event):
         """:arg event: the first WireData."""
         self.cookie = event.cookie
-        self.lost = 0  # directions that could not be read to the end
+        self._gaps = 0
         self._streams = {True: SshStream(), False: SshStream()}
         self._banners = {}
         self._proposals = {}
@@ -49,7 +49,7 @@ class SshConnection:
             elif message.kind == "disconnect":
                 self._disconnected = True
             elif message.kind == "unreadable":
-                self.lost += message.value == "gap"
+                self._gaps += message.value == "gap"
 
     def _role(self):
         return self._streams[True].role or _OTHER[self._streams[False].role]
@@ -63,6 +63,10 @@ class SshConnection:
     def awaits_socket(self):
         """Whether a socket of its own may still take its place, as in TlsConnection."""
         return True not in self._banners
+
+    def lost(self):
+        """Directions that could not be read to the end because octets are missing (int)."""
+        return self._gaps
 
     def results(self):
         """List of the SshHandshake; empty where only one side is known to speak SSH, as of a port scan."""

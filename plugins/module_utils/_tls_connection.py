@@ -22,6 +22,9 @@ _CLIENT_HELLO = 1
 # A record header, a handshake header and the version precede the random (RFC 8446, 4.1.2, 5.1).
 _RANDOM = slice(11, 43)
 
+# Real clients offer at most about 180 cipher suites (OpenSSL's ALL:COMPLEMENTOFALL).
+MOST_OFFERED = 256
+
 # Alerts that end nothing when they are warnings: close_notify, user_canceled, no_renegotiation, unrecognized_name (RFC 5246, 7.2; RFC 6066, 3).
 _HARMLESS = (0, 90, 100, 112)
 _WARNING = 1
@@ -30,6 +33,13 @@ _WARNING = 1
 def is_1_3(version):
     """Whether a negotiated version (int) is TLS 1.3, one of its drafts (0x7fNN: RFC 8446, 4.2.1.1 of the drafts), or DTLS 1.3."""
     return version in (0x0304, 0xFEFC) or version >> 8 == 0x7F
+
+
+def bounded(hello):
+    """A ClientHello of which no list is longer than MOST_OFFERED: what is kept of a hostile one must stay small."""
+    lists = {name: getattr(hello, name) for name in ("cipher_suites", "alpn", "versions", "groups", "key_shares", "signature_algorithms")}
+    cut = {name: value[:MOST_OFFERED] for name, value in lists.items() if len(value) > MOST_OFFERED}
+    return hello._replace(**cut) if cut else hello
 
 
 class Flight:
@@ -72,7 +82,7 @@ class TlsConnection:
     def __init__(self, event, flights):
         """:arg event: the first WireData. :arg flights: Flights of this host."""
         self.cookie = event.cookie
-        self.lost = 0  # parts of handshakes that could not be joined
+        self._unknown = 0  # hellos copied at their sender that were never read
         self._flights = flights
         self._streams = {True: TlsStream(), False: TlsStream()}
         self._ends = event
@@ -105,7 +115,7 @@ class TlsConnection:
         """A hello that was copied at its sender, which is on this host too."""
         flight = self._flights.get(event.data[_RANDOM])
         if flight is None:
-            self.lost += 1
+            self._unknown += 1
         else:
             self._flight = flight
             self._role = "server" if event.data[5] == _CLIENT_HELLO else "client"
@@ -133,7 +143,7 @@ class TlsConnection:
         if event.outgoing:
             self._owner = event.subject
         if self._flight.client_hello is None:
-            self._flight.client_hello = hello
+            self._flight.client_hello = bounded(hello)
             self._flights.remember(hello.random, self._flight)
 
     def _take_server_hello(self, hello, event):
@@ -167,6 +177,11 @@ class TlsConnection:
     def awaits_socket(self):
         """Whether a socket of its own may still take its place: a client's first segment can reach the listener's (TCP_DEFER_ACCEPT, tcp(7))."""
         return self._role == "server" and self._flight.server_hello is None
+
+    def lost(self):
+        """Parts of this handshake that could not be read or joined (int)."""
+        dropped = sum(stream.dropped for stream in self._streams.values())
+        return self._unknown + (dropped if self._role and self._alert is None and not self._flight.complete() else 0)
 
     def results(self):
         """List of the TlsHandshake; empty where there was none."""

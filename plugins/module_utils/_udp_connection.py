@@ -73,6 +73,11 @@ class QuicConnection(TlsConnection):
         """As TlsConnection's; the rest of its Initial packets is let pass."""
         return super().over(now) and (self._role is None or now - self._last > QUIET)
 
+    def lost(self):
+        """As TlsConnection's: datagrams of a handshake that was not seen whole."""
+        unopened = self._initials.unreadable + self._initials.broken + self._initials.exhausted
+        return unopened if self._role and self._alert is None and not self._flight.complete() else 0
+
     def results(self):
         """As TlsConnection's."""
         return self._earlier + super().results()
@@ -85,12 +90,12 @@ class DtlsConnection(TlsConnection):
 
     def __init__(self, event, flights):
         super().__init__(event, flights)
-        self._datagrams = {True: DtlsStream(), False: DtlsStream()}
+        self._streams = {True: DtlsStream(), False: DtlsStream()}
 
     def take(self, event):
         """Take one WireData of this connection."""
         self._last = event.time
-        self._take_messages(self._datagrams[event.outgoing].feed(event.data), event)
+        self._take_messages(self._streams[event.outgoing].feed(event.data), event)
 
 
 def udp_connection(event, flights, budget):
