@@ -1,0 +1,250 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The tap on this host: real TLS, network namespaces, others' programs on the same cgroups, and that nothing is left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+import sys
+
+import pytest
+from support import COLLECTIONS, environment, require_root, run, tool
+from support_faults import ask, mounted, probe, until
+from support_wire import events_of, tap
+
+from ansible_collections.cryptofleet.audit.plugins.module_utils import _kernel
+from ansible_collections.cryptofleet.audit.plugins.module_utils._wire_tap import mounted_root
+
+PORT = 47443
+# enum bpf_cmd, enum bpf_prog_type, enum bpf_attach_type; BPF_F_ALLOW_MULTI
+_PROG_LOAD, _PROG_ATTACH, _PROG_DETACH, _ENABLE_STATS = 5, 8, 9, 32
+_CGROUP_SKB = 8
+_MULTI = 2
+
+
+@pytest.fixture(autouse=True)
+def root():
+    require_root()
+
+
+def load_verdict(verdict):
+    """The descriptor of a program of somebody else that lets every packet pass, or none: r0 = verdict; exit."""
+    code = ctypes.create_string_buffer(struct.pack("=BBhiBBhi", 0xb7, 0, 0, verdict, 0x95, 0, 0, 0), 16)
+    license_text = ctypes.create_string_buffer(b"GPL")
+    return _kernel._bpf(_PROG_LOAD, struct.pack("=IIQQIIQII16sII", _CGROUP_SKB, 2, ctypes.addressof(code), ctypes.addressof(license_text), 0, 0, 0, 0, 0,
+                                                b"somebodys", 0, _kernel.CGROUP_INET_EGRESS))
+
+
+@contextlib.contextmanager
+def attached_by_somebody(verdict, folder, flags):
+    """The way that systemd attaches: to a cgroup's folder, without a link."""
+    program = load_verdict(verdict)
+    target = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        _kernel._bpf(_PROG_ATTACH, struct.pack("=IIIII", target, program, _kernel.CGROUP_INET_EGRESS, flags, 0))
+        try:
+            yield program
+        finally:
+            _kernel._bpf(_PROG_DETACH, struct.pack("=IIIII", target, program, _kernel.CGROUP_INET_EGRESS, 0, 0))
+    finally:
+        os.close(target)
+        os.close(program)
+
+
+@contextlib.contextmanager
+def server(folder, *options, prefix=()):
+    """openssl s_server on PORT; its process."""
+    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=site", "-keyout", folder / "key.pem",
+        "-out", folder / "cert.pem")
+    process = subprocess.Popen([*prefix, tool("openssl", "openssl"), "s_server", "-accept", str(PORT), "-quiet", "-cert", folder / "cert.pem",
+                                "-key", folder / "key.pem", *options], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    listening = [*prefix, tool("ss", "iproute2"), "-Hltn", "sport", "= :%d" % PORT]
+    try:
+        until(lambda: subprocess.run(listening, capture_output=True, check=True).stdout)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def connect(address, *options):
+    return run("openssl", "s_client", "-connect", "%s:%d" % (address, PORT), "-servername", "site", *options, stdin="Q\n")
+
+
+def said(events, by_server, sender=None):
+    """What one end sent, as the same end's kernel had it; with a sender, the pid that every packet must have."""
+    found = [event for event in events if event.outgoing and (event.local_port == PORT) is by_server]
+    assert sender is None or {event.subject.image.pid for event in found} == {sender}
+    return b"".join(event.data for event in found)
+
+
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+def test_openssl(tmp_path, version):
+    with tap() as made, server(tmp_path) as listener:
+        client = connect("127.0.0.1", version)
+        events = events_of(made, PORT, 4)
+    client_says, server_says = said(events, False, client.pid), said(events, True, listener.pid)
+    assert client_says.startswith(b"\x16\x03\1") and client_says[5] == 1 and b"site" in client_says
+    assert server_says.startswith(b"\x16\x03\3") and server_says[5] == 2
+    assert {event.subject.comm for event in events if event.outgoing} == {b"openssl"}
+    # the certificate is in clear in TLS 1.2 only
+    assert (b"\x55\x04\x03" in server_says) is (version == "-tls1_2")
+    for end in (True, False):
+        there = [event for event in events if (event.local_port == PORT) is end]
+        assert len({event.cookie for event in there}) == 1
+        assert b"".join(event.data for event in there if not event.outgoing) == (client_says if end else server_says)
+
+
+@contextlib.contextmanager
+def network_namespace():
+    """A namespace of its own with a way there and back; yields its name and number."""
+    ip = tool("ip", "iproute2")
+    subprocess.run([ip, "netns", "add", "wire-test"], check=True)
+    try:
+        for command in ("link add wire-here type veth peer name wire-there netns wire-test", "addr add 10.77.7.1/24 dev wire-here", "link set wire-here up",
+                        "-n wire-test addr add 10.77.7.2/24 dev wire-there", "-n wire-test link set wire-there up", "-n wire-test link set lo up"):
+            subprocess.run([ip, *command.split()], check=True)
+        yield "wire-test", os.stat("/run/netns/wire-test").st_ino
+    finally:
+        subprocess.run([ip, "netns", "delete", "wire-test"], check=True)
+
+
+def test_another_network_namespace(tmp_path):
+    with network_namespace() as (name, number), tap() as made, server(tmp_path, prefix=(tool("ip", "iproute2"), "netns", "exec", name)):
+        client = connect("10.77.7.2")
+        events = events_of(made, PORT, 4)
+    here = os.stat("/proc/self/ns/net").st_ino
+    assert number != here and {event.network_namespace for event in events} == {here, number}
+    for event in events:
+        assert (event.local_port == PORT) is (event.network_namespace == number)
+        assert event.local == bytes((10, 77, 7, 2 if event.local_port == PORT else 1))
+    assert said(events, False, client.pid)[5] == 1 and said(events, True)[5] == 2
+
+
+@contextlib.contextmanager
+def cgroup():
+    """A cgroup of its own, as systemd makes for a unit."""
+    folder = os.path.join(mounted_root(), "wire-test")
+    os.mkdir(folder)
+    try:
+        yield folder
+    finally:
+        until(lambda: not open(os.path.join(folder, "cgroup.procs")).read())
+        os.rmdir(folder)
+
+
+def send_one(folder):
+    """Whether a packet comes from a process in that cgroup to us."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.settimeout(0.5)
+        code = ("import socket, sys; open(sys.argv[1] + '/cgroup.procs', 'w').write('0');"
+                "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.sendto(b'x', ('127.0.0.1', int(sys.argv[2])))")
+        subprocess.run([sys.executable, "-c", code, folder, str(listener.getsockname()[1])], stderr=subprocess.DEVNULL, check=False)
+        try:
+            return listener.recv(1) == b"x"
+        except socket.timeout:
+            return False
+
+
+@pytest.mark.parametrize("flags", [_MULTI, 0], ids=["beside others", "for itself alone"])
+@pytest.mark.parametrize("verdict", [0, 1])
+def test_a_units_own_rules_hold(verdict, flags):
+    """What systemd attaches for IPAddressDeny= and IPAccounting=: the verdict is theirs, before, with and after the tap."""
+    with cgroup() as folder, attached_by_somebody(verdict, folder, flags):
+        assert send_one(folder) is bool(verdict)
+        with tap():
+            assert send_one(folder) is bool(verdict)
+        assert send_one(folder) is bool(verdict)
+
+
+def runs(program):
+    text = open("/proc/self/fdinfo/%d" % program).read()
+    return int(re.search(r"^run_cnt:\s*(\d+)", text, re.M).group(1))
+
+
+def test_others_at_the_root_see_what_they_saw():
+    """The packets of a program at the same place are counted by it as before."""
+    statistics = _kernel._bpf(_ENABLE_STATS, struct.pack("=I", 0))
+    try:
+        with cgroup() as folder, attached_by_somebody(1, folder, _MULTI) as program, attached_by_somebody(1, mounted_root(), _MULTI) as at_root:
+            for attach in (False, True, False):
+                with tap() if attach else contextlib.nullcontext():
+                    before, before_root = runs(program), runs(at_root)
+                    assert send_one(folder)
+                    assert runs(program) == before + 1 and runs(at_root) > before_root
+    finally:
+        os.close(statistics)
+
+
+def test_a_root_that_somebody_has_alone():
+    """Attached without BPF_F_ALLOW_MULTI, nobody else is let in: said, and the other probes go on."""
+    with attached_by_somebody(1, mounted_root(), 0):
+        document = ask("preflight").document
+    for name in ("tls_handshake", "ssh_kex"):
+        entry = probe(document, name)
+        assert (entry["status"], entry["errno"]) == ("failed", "EPERM") and "alone" in entry["reason"] and entry["remedy"]
+    assert probe(document, "process")["status"] == "attached"
+
+
+def test_no_mounted_cgroup2():
+    script = "for at in $(awk '$3 == \"cgroup2\" {print $2}' /proc/mounts); do umount -l $at; done"
+    document = ask("preflight", prefix=mounted(script)).document
+    assert document["kernel"]["cgroup_mode"] != "v2"
+    assert [probe(document, name)["hook"] for name in ("tls_handshake", "ssh_kex")] == ["cgroup_skb detached cgroup2 mount"] * 2
+    document = ask("preflight").document
+    assert probe(document, "tls_handshake")["hook"] == "cgroup_skb %s" % mounted_root()
+
+
+def test_another_cgroup_namespace():
+    """Its root is not the host's: better nothing than some."""
+    prefix = [tool("unshare", "util-linux"), "--mount", "--cgroup", "--propagation", "private", "/bin/sh", "-euc",
+              "for at in $(awk '$3 == \"cgroup2\" {print $2}' /proc/mounts); do umount -l $at; done; exec \"$@\"", "sh"]
+    with cgroup() as folder:
+        moved = ["/bin/sh", "-euc", 'echo 0 > %s/cgroup.procs; exec "$@"' % folder, "sh"]
+        document = ask("preflight", prefix=moved + prefix).document
+    entry = probe(document, "tls_handshake")
+    assert entry["status"] == "failed" and "cgroup namespace" in entry["reason"]
+
+
+def ids_of_links():
+    said = subprocess.run([tool("bpftool", "bpftool"), "-j", "link", "list"], capture_output=True, text=True, check=True).stdout
+    return {link["id"] for link in json.loads(said) if link["type"] == "cgroup"}
+
+
+def links_of(pid):
+    """Numbers of the links that a process holds."""
+    held = set()
+    for entry in os.scandir("/proc/%s/fdinfo" % pid):
+        with contextlib.suppress(OSError), open(entry.path) as stream:
+            held.update(map(int, re.findall(r"^link_id:\s*(\d+)", stream.read(), re.M)))
+    return held
+
+
+def test_a_killed_tracer_leaves_nothing():
+    code = "import time\nfrom support_wire import tap\nwith tap():\n    print('on', flush=True)\n    time.sleep(60)"
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE,
+                             env=environment(PYTHONPATH="%s:%s" % (COLLECTIONS, os.path.dirname(__file__))))
+    try:
+        assert child.stdout.readline() == b"on\n"
+        held = links_of(child.pid)
+        assert len(held) == 2 and held <= ids_of_links()
+    finally:
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+    until(lambda: not held & ids_of_links())
+
+
+def test_a_closed_tap_leaves_nothing():
+    with tap():
+        held = links_of("self")
+        assert len(held) == 2 and held <= ids_of_links()
+    until(lambda: not held & ids_of_links())
