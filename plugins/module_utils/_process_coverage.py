@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import collections
 
-from . import _coverage_ledger, _kernel, _sockets, _stacks
+from . import _coverage_ledger, _kernel, _sockets
 from ._coverage_ledger import Facts, state
 from ._probe import ATTACHED, OVER_BUDGET, PARTIAL
 
@@ -46,6 +46,7 @@ class ProcessCoverage:
 
         :arg engine: the engine, closed. :arg looker: Looker.
         """
+        from . import _stacks  # large, and nothing needs it while probes attach
         self.look_at_sockets()
         records = [record for record in self._ledger.records() if record.selected]
         self._problems = _stacks.find_all(looker, records)

@@ -1,0 +1,178 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Stacks that nothing sees into are named, and every process says how far it was covered."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import time
+
+import pytest
+from support import CHECKOUT, environment, libraries, process, processes, run, talking, traced
+from support_pki import make_site
+
+SOURCES = CHECKOUT / "tests" / "unit" / "stacks"
+JVM = "/usr/lib/jvm/java-17-openjdk-amd64/lib/server/libjvm.so"
+GO = pathlib.Path(sys.executable).with_name("go")
+
+CLIENT = """
+import socket, ssl, sys
+context = ssl.create_default_context()
+context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+held = context.wrap_socket(socket.create_connection((sys.argv[1], int(sys.argv[2]))))
+print(held.version())
+sys.stdin.readline()
+"""
+USE_CRYPTOGRAPHY = "import cryptography.hazmat.bindings._rust\nimport sys\nprint('loaded', flush=True)\nsys.stdin.readline()\n"
+
+
+@pytest.fixture(scope="module")
+def server_program(tmp_path_factory):
+    """A TLS server in Go."""
+    program = tmp_path_factory.mktemp("go") / "tls_server"
+    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "cryptofleet-audit-tests" / "go"
+    subprocess.run([GO, "build", "-ldflags=-s -w", "-o", program, SOURCES / "tls_server.go"], check=True, timeout=600,
+                   env=dict(os.environ, GOCACHE=str(cache), GOTOOLCHAIN="local", GOFLAGS="", GOPROXY="off", CGO_ENABLED="0"))
+    return program
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    return make_site(tmp_path_factory.mktemp("site"))
+
+
+@contextlib.contextmanager
+def running(*command, first=None, **options):
+    """A program that runs for the block, after it printed a line that begins with first."""
+    options.setdefault("env", environment())
+    with subprocess.Popen([str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **options) as started:
+        try:
+            for line in started.stdout if first else ():
+                if line.startswith(first):
+                    break
+            yield started.pid
+        finally:
+            started.kill()
+
+
+def served(program, site, address):
+    key, certificate = site
+    return running(program, address, certificate, key, first="listening")
+
+
+def stack(entry, name):
+    found = [item for item in entry["stacks"] if item["name"] == name]
+    assert len(found) == 1, entry["stacks"]
+    return found[0]
+
+
+def test_processes_that_are_there_before(server_program, site):
+    """A connection from before the window; Java, node and a Python package with an OpenSSL inside."""
+    node = shutil.which("node", path=environment()["PATH"])
+    with contextlib.ExitStack() as stack_of:
+        server = stack_of.enter_context(served(server_program, site, "127.0.0.61:8443"))
+        client = stack_of.enter_context(talking(CLIENT, "127.0.0.61", "8443"))
+        assert client.hear() == "TLSv1.3"
+        java = stack_of.enter_context(running("java", SOURCES / "Providers.java", "wait", first="disabled"))
+        own = stack_of.enter_context(running(node, "-e", "console.log('ready'); process.stdin.resume()", first="ready"))
+        package = stack_of.enter_context(running(sys.executable, "-c", USE_CRYPTOGRAPHY, first="loaded"))
+        with traced(pids=[server, client.pid, java, own, package]) as window:
+            pass
+    profile = window.profile
+    entry = process(profile, server)
+    assert entry["coverage"] == "own_stack_unseen"
+    assert entry["coverage_reason"].startswith("no probe sees into Go crypto/tls, and no handshake of it was on the wire; its 1 TLS connections are from before")
+    found = stack(entry, "Go crypto/tls")
+    assert (found["path"], found["how"], found["inside"], found["evidence"]) == (str(server_program), "build info", "unseen", {"source": "file", "grade": "present"})
+    entry = process(profile, client.pid)
+    assert (entry["coverage"], entry["coverage_reason"]) == ("idle", "its 1 TLS connections are from before the window") and entry["stacks"] == []
+    entry = process(profile, java)
+    found = stack(entry, "Java JSSE")
+    assert entry["coverage"] == "own_stack_unseen" and found["path"] == JVM and found["evidence"] == {"source": "proc", "grade": "present"}
+    assert "SunJSSE" in found["details"]["providers"] and found["version"].startswith("17.")
+    entry = process(profile, own)
+    assert stack(entry, "OpenSSL (static)")["inside"] == "probed" and entry["coverage"] in ("idle", "observed")
+    entry = process(profile, package)
+    found = stack(entry, "OpenSSL (static)")
+    assert found["inside"] == "unseen" and "/cryptography/hazmat/bindings/_rust" in found["path"] and entry["coverage"] == "own_stack_unseen"
+    coverage = profile["coverage"]
+    assert coverage["processes"]["own_stack_unseen"] == 3 and coverage["processes"]["idle"] + coverage["processes"]["observed"] == 2
+    assert coverage["complete"] is False
+    assert "3 processes have cryptography that nothing here sees into, and none of it was seen" in coverage["reasons"]
+
+
+def test_a_handshake_on_the_wire_is_an_observation(server_program, site):
+    """The same program, where the handshake is inside the window: it is seen, so nothing of it is unseen."""
+    with served(server_program, site, "127.0.0.62:9443") as server:
+        with traced(pids=[server]) as window:
+            context = ssl.create_default_context()
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            with socket.create_connection(("127.0.0.62", 9443)) as plain, context.wrap_socket(plain) as held:
+                assert held.version() == "TLSv1.3"
+                window.settle()
+                time.sleep(0.5)
+    entry = process(window.profile, server)
+    assert entry["tls"] and (entry["coverage"], entry["coverage_reason"]) == ("observed", None)
+    assert stack(entry, "Go crypto/tls")["inside"] == "unseen"
+    assert window.profile["coverage"]["processes"]["own_stack_unseen"] == 0
+
+
+def test_a_connection_of_a_program_that_nobody_knows(tmp_path):
+    """A program without library or stack that holds a connection on a port of TLS is reported, over the whole host as well."""
+    code = "import socket,sys\nl=socket.socket()\nl.bind(('127.0.0.63',6697))\nl.listen()\na=socket.create_connection(('127.0.0.63',6697))\nb=l.accept()[0]\nprint('x')\nsys.stdin.readline()\n"
+    with talking(code) as holder:
+        assert holder.hear() == "x"
+        with traced() as window:
+            pass
+    entry = process(window.profile, holder.pid)
+    assert entry["coverage"] == "own_stack_unseen" and not entry["libraries"] and entry["stacks"] == []
+    assert entry["coverage_reason"].startswith("it has TLS connections and no library or stack that is known")
+    assert window.profile["coverage"]["complete"] is False
+
+
+def test_programs_that_end_in_the_window(server_program, tmp_path):
+    """Their files are looked at when they are gone; where the file is gone as well, that is said."""
+    gone = tmp_path / "gone"
+    shutil.copy(server_program, gone)
+    with traced(names=["tls_server", "gone"]) as window:
+        ended = run(server_program, "127.0.0.1:1", "/nothing", "/nothing", check=False)
+        lost = run(gone, "127.0.0.1:1", "/nothing", "/nothing", check=False)
+        gone.unlink()
+    entry = process(window.profile, ended.pid)
+    assert entry["exit_code"] == 1 and stack(entry, "Go crypto/tls")["version"] and entry["coverage"] == "own_stack_unseen"
+    entry = process(window.profile, lost.pid)
+    assert entry["stacks"] is None and entry["coverage"] is None
+    assert entry["coverage_reason"] == "its program was gone before it could be searched for crypto stacks"
+
+
+def test_a_process_that_ended_before_its_library_was_probed(tmp_path):
+    """A copy of libcrypto that nobody mapped before, in a program that does nothing with it and ends."""
+    for name in ("libcrypto.so.3", "libssl.so.3"):
+        shutil.copy(pathlib.Path("/usr/lib/x86_64-linux-gnu") / name, tmp_path / name)
+    with traced(names=["openssl"]) as window:
+        done = run("openssl", "version", env=environment(LD_LIBRARY_PATH=str(tmp_path)))
+    entry = process(window.profile, done.pid)
+    assert {pathlib.Path(item["path"]).parent for item in libraries(entry)} == {tmp_path}
+    assert (entry["coverage"], entry["coverage_reason"]) == ("exited_before_attach", "it ended before a probe was on its libraries")
+    assert window.profile["coverage"]["processes"]["exited_before_attach"] >= 1
+    assert any("ended before a probe was on their libraries" in reason for reason in window.profile["coverage"]["reasons"])
+
+
+def test_a_snapshot_calls_nothing_observed(server_program, site):
+    snapshot = ("import json, sys; from ansible_collections.cryptofleet.audit.plugins.module_utils._tracer import Request, snapshot;"
+                "print(json.dumps(snapshot(Request(pids=[int(pid) for pid in sys.argv[1:]]))))")
+    with served(server_program, site, "127.0.0.64:8443") as server, talking(CLIENT, "127.0.0.64", "8443") as client:
+        assert client.hear() == "TLSv1.3"
+        done = run("/usr/bin/python3", "-c", snapshot, server, client.pid, env=environment(PYTHONPATH=str(CHECKOUT / ".ansible" / "collections")))
+    document = json.loads(done.stdout)
+    assert {entry["coverage"] for entry in document["processes"]} == {"own_stack_unseen"} and document["coverage"]["processes"]["observed"] == 0
+    assert [stack["name"] for stack in process(document, server)["stacks"]] == ["Go crypto/tls"]
+    assert document["coverage"]["complete"] is False and len(processes(document)) == 2
