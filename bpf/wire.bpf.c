@@ -296,6 +296,22 @@ static __always_inline __u32 take_rest(struct __sk_buff *skb, const struct packe
 	return rest;
 }
 
+/* Whether a packet goes on with the first bytes that a flow holds: PostgreSQL's server says yes to TLS with one "S", and then comes TLS, not "SSH-". */
+static __always_inline int goes_on(struct __sk_buff *skb, const struct packet *packet, const struct connection *connection, struct flow *flow)
+{
+	__u64 have = flow->have, take = BEGINNING - have;
+
+	if (!have || packet->sequence != flow->next)
+		return 1;
+	if (take > packet->size)
+		take = packet->size;
+	take = clamped(take, BEGINNING);
+	asm volatile("" : "+r"(have));
+	if (!take || have >= BEGINNING || bpf_skb_load_bytes(skb, packet->payload, flow->header + have, take))
+		return 0;
+	return may_begin(flow->header, have + take, connection);
+}
+
 static __always_inline void look_at_tcp(struct __sk_buff *skb, struct bpf_sock *sock, struct packet *packet, __u32 direction, __u32 segments)
 {
 	struct connection *connection = bpf_sk_storage_get(&connections, sock, 0, 0);
@@ -307,6 +323,8 @@ static __always_inline void look_at_tcp(struct __sk_buff *skb, struct bpf_sock *
 		flow = &connection->flows[direction != 0];
 		if (flow->phase == DONE)
 			return;
+		if (flow->phase == BEGINS && !goes_on(skb, packet, connection, flow))
+			flow->phase = IDLE;
 		if (flow->phase != IDLE) {
 			follow(skb, packet, connection, &piece);
 			return;
