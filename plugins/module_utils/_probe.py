@@ -65,6 +65,10 @@ class Probe:
         """For a probe on files: list of dict, one for each; else None."""
         return None
 
+    def runs(self):
+        """``(runs, ns)`` of its programs by the kernel's own statistics, or None where the host does not keep them."""
+        return None
+
     def coverage(self):
         """The probe's entry of coverage.probes."""
         entry = {"name": self.name, "status": self.status, "hook": self.hook if self.status in (ATTACHED, PARTIAL, OVER_BUDGET) else None,
@@ -72,10 +76,29 @@ class Probe:
         targets = self.targets()
         if targets is not None:
             entry["targets"] = targets
+        runs = self.runs()
+        if runs is not None:
+            entry["run_count"], entry["run_ns"] = runs
         return entry
 
     def close(self):
         """Detach. May be called twice."""
+
+
+def statistics_kept():
+    """Whether the kernel counts runs and time of BPF programs (5.1+). It is a setting of the whole host, which is left as it is."""
+    try:
+        with open("/proc/sys/kernel/bpf_stats_enabled", "r") as stream:
+            return stream.read().strip() == "1"
+    except OSError:
+        return False
+
+
+def program_runs(fd):
+    """``(runs, ns)`` of a loaded program (proc_pid_fdinfo(5); include/linux/bpf.h, struct bpf_prog_stats)."""
+    with open("/proc/self/fdinfo/%d" % fd, "r") as stream:
+        facts = dict(line.split(":", 1) for line in stream.read().splitlines() if ":" in line)
+    return int(facts.get("run_cnt", 0)), int(facts.get("run_time_ns", 0))
 
 
 def possible_cpus():
@@ -99,6 +122,7 @@ class BpfProbe(Probe):
         self._object = None
         self._counters = None
         self._last = dict.fromkeys(_events.COUNTERS, 0)
+        self._runs = None
 
     def _settings(self):
         return _events.SETTINGS.pack(self._wake_at, os.getpid(), 0)
@@ -133,12 +157,18 @@ class BpfProbe(Probe):
     def hits(self):
         return self.counters()["hits"]
 
+    def runs(self):
+        if self._counters and statistics_kept():
+            self._runs = tuple(map(sum, zip(*(program_runs(self._object.program_fd(program)) for program in self.programs))))
+        return self._runs
+
     def losses(self):
         return {name: number for name, number in self.counters().items() if name in ("ring_full", "map_full", "user_fault") and number}
 
     def close(self):
         if self._counters:
             self.counters()
+            self.runs()
             self._counters = None
         if self._object:
             self._object.close()

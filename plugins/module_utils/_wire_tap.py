@@ -77,10 +77,7 @@ class WireTap(BpfProbe):
         super()._open()
 
     def _fill(self):
-        try:
-            self._reader = RingReader(self._libbpf, self._ring)
-        except OSError as error:
-            raise LoadError("ring buffer: %s" % error.strerror, error.errno) from error
+        self._reader = RingReader(self._libbpf, self._ring)
 
     def _attach(self):
         root, words = open_root()
@@ -142,3 +139,6 @@ class WireProbe(Probe):
 
     def losses(self):
         return self._tap.losses() if self._first else {}
+
+    def runs(self):
+        return self._tap.runs() if self._first else None
