@@ -25,6 +25,7 @@ _LABELS = (b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE")
 
 _MIN_RSA_BITS = 2048  # NIST SP 800-131A Rev. 2, table 2
 _MIN_CURVE_BITS = 224  # the same table
+_KEY_PHRASES = ("RSA", "DSA", "EC")  # how a phrase of `weaknesses` begins that is about the key; it comes first
 _BROKEN = re.compile(r"md[245]|sha-?1(?![0-9])", re.IGNORECASE)
 
 
@@ -32,7 +33,7 @@ def read_trust_store(reader, now):
     """The part ``trust_store``: bundles, unreadable.
 
     :arg reader: `Reader`. :arg now: str, the time of day as ``2026-01-31T12:00:00Z``: what expired is told as of it.
-    :returns: dict; bundles: list of {path, roots, malformed, key_types, weak, weak_roots, expired, expired_roots, as_of}, one a file.
+    :returns: dict; bundles: list of {path, roots, malformed, key_types, weak, weak_keys, weak_roots, expired, expired_roots, as_of}, one a file.
     """
     told, known = [], set()
     for path in BUNDLES:
@@ -70,8 +71,8 @@ def _bundle(reader, path, fd, now):
         if len(found) > _MAX_LISTED:
             reader.problem(path, "%d %s roots: %d are listed" % (len(found), name, _MAX_LISTED))
     kept = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_MAX_LISTED]
-    entry = {"roots": number, "malformed": malformed, "as_of": now, "key_types": [], "weak": len(weak), "expired": len(expired),
-             "weak_roots": _sorted(weak), "expired_roots": _sorted(expired)}
+    entry = {"roots": number, "malformed": malformed, "as_of": now, "key_types": [], "weak": len(weak),
+             "weak_keys": sum(map(_is_weak_key, weak)), "expired": len(expired), "weak_roots": _sorted(weak), "expired_roots": _sorted(expired)}
     for kind, count in kept:
         one = {"count": count}
         reader.put(one, "key_type", kind)
@@ -125,5 +126,10 @@ def _entry(reader, facts, reasons):
     return entry
 
 
+def _is_weak_key(entry):
+    return bool(entry["weaknesses"]) and entry["weaknesses"][0].startswith(_KEY_PHRASES)
+
+
 def _sorted(entries):
-    return sorted(entries, key=lambda entry: (entry["subject"], entry["fingerprint_sha256"]))[:_MAX_LISTED]
+    """Those with a weak key first, so that a long list is not cut there."""
+    return sorted(entries, key=lambda entry: (not _is_weak_key(entry), entry["subject"], entry["fingerprint_sha256"]))[:_MAX_LISTED]

@@ -16,6 +16,7 @@ import sqlite3
 import tempfile
 
 from . import _store
+from ._host_facts import host_facts
 
 KINDS = ("algorithms", "protocols", "libraries", "certificates", "keys")
 
@@ -89,6 +90,7 @@ class Inventory:
             "processes_of_the_audit": connection,
             "kernel": profile["host"]["kernel"],
             "os": profile["host"]["os"]["name"],
+            "host_crypto": host_facts(profile.get("host_crypto")),
         })))
         for process in profile["processes"]:
             # Ansible's own connection and the tracer are in the profile; they are nothing the host does

@@ -11,6 +11,8 @@ import datetime
 import heapq
 import textwrap
 
+from ._host_facts import HostTotals
+
 _SOON_DAYS = 30
 _SHOWN = 15
 _WIDTH = 110
@@ -28,6 +30,7 @@ def render(inventory, entries, counts, quarantined):
     statistics = inventory.statistics()
     lines = ["CRYPTO INVENTORY", "as of %s" % (as_of or "never: no host gave a profile"), ""]
     lines += _coverage(inventory, entries, counts, quarantined)
+    lines += _hosts(inventory)
     lines += _protocols(inventory, statistics)
     lines += _libraries(inventory, statistics)
     lines += _algorithms(inventory, statistics)
@@ -82,6 +85,13 @@ def _protocols(inventory, statistics):
         lines.append("  %-60s %s, %s as %s" % (_plain(" ".join([facts["protocol"] + ":"] + words)), _number(facts["hosts"], "host"),
                                                _number(facts["count"], "handshake"), facts["role"] or "either side"))
     return lines + _more(statistics["protocols"], "in inventory.json") + [""]
+
+
+def _hosts(inventory):
+    totals = HostTotals()
+    for _host, facts in inventory.coverage():
+        totals.add(facts["host_crypto"])
+    return totals.lines(_plain)
 
 
 def _libraries(inventory, statistics):

@@ -68,6 +68,7 @@ def test_every_root_is_what_openssl_says_of_it(tmp_path):
     assert (bundle["roots"], bundle["malformed"]) == (len(pems), 0) and len(pems) >= 100
     assert {root["fingerprint_sha256"]: root["signature_algorithm"] for root in bundle["weak_roots"]} == expected_weak and bundle["weak"] == len(expected_weak) >= 4
     assert {root["fingerprint_sha256"] for root in bundle["expired_roots"]} == expected_expired and len(expected_expired) >= 1
+    assert bundle["weak_keys"] == 2 and {root["subject"] for root in bundle["weak_roots"][:2]} == {"CN=Root 0,O=Tests", "CN=Root 3,O=Tests"}
     assert sum(entry["count"] for entry in bundle["key_types"]) == len(pems)
     assert {entry["key_type"]: entry["count"] for entry in bundle["key_types"]}["RSA 4096"] == kinds["rsaEncryption", 4096]
 

@@ -24,6 +24,7 @@ from typing import Any
 
 from checks import Checks, write_json
 from compare import compare
+from host import check_host
 from load import Load
 from selftest import check_machine
 from window import Window, utility
@@ -49,6 +50,10 @@ def main() -> int:
             checks.done += _check_preflight(result, options.tracefs).done
         with _Told(checks, "the window"):
             checks.done += _check_window(results, result, options.libbpf).done
+        # guests of another architecture have none of their kernel's modules
+        if Path("/lib/modules", platform.release()).is_dir():
+            with _Told(checks, "host_crypto"):
+                checks.done += check_host().done
     result["checks"] = checks.as_dicts()
     write_json(results / "result.json", result)
     print(f"{len(checks.done) - len(checks.failed)} checks passed, {len(checks.failed)} failed", flush=True)
