@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from . import _engine_libbpf
 from ._engine_libbpf import LibbpfEngine
-from ._engine_procfs import ProcfsEngine
 from ._errors import AuditError
 
 PROBES = ("process", "file_open", "library_load", "openssl_api", "tls_handshake", "ssh_kex")
@@ -26,8 +25,13 @@ def choose_engine(request):
     :raises AuditError: the one that was asked for by name can't run.
     """
     wanted = {name: request.probes.get(name, True) for name in PROBES}
+
+    def procfs_engine():
+        from ._engine_procfs import ProcfsEngine  # its readers of files are not compiled where they are not needed yet
+        return ProcfsEngine(wanted)
+
     if request.engine == "procfs":
-        return ProcfsEngine(wanted), []
+        return procfs_engine(), []
     reason = _engine_libbpf.refusal()
     if reason is None:
         try:
@@ -36,4 +40,4 @@ def choose_engine(request):
             reason = str(error)
     if request.engine == "libbpf":
         raise AuditError("engine libbpf can't run here: %s" % reason)
-    return ProcfsEngine(wanted), [{"name": "libbpf", "reason": reason}]
+    return procfs_engine(), [{"name": "libbpf", "reason": reason}]

@@ -86,20 +86,20 @@ class LibbpfEngine:
         self._wire = WireTap(self._libbpf, sum(bit for name, bit in looks.items() if wanted.get(name, True)))
         self.probes = [self.process, self.files, self.libraries, self.openssl, TlsHandshakeProbe(self._wire), SshKexProbe(self._wire)]
         self._late = []
-        self._reader = None
+        self._reader = RingReader(self._libbpf, self._ring)
         self._waiter = select.epoll()
-        try:
-            self._reader = RingReader(self._libbpf, self._ring)
-        except LoadError as error:
-            self.close()
-            raise AuditError(error.reason) from error
         for probe in self.probes:
             probe.open(wanted.get(probe.name, True))
         began = time.monotonic()
         self._add_installed_openssl()
         self.openssl.open_seconds += time.monotonic() - began
         self._require_probe()
-        for fileno in [self._reader.fileno()] + self.files.filenos() + self.libraries.filenos() + self._wire.filenos():
+        try:
+            filenos = [self._reader.fileno()] + self.files.filenos() + self.libraries.filenos() + self._wire.filenos()
+        except LoadError as error:
+            self.close()
+            raise AuditError(error.reason) from error
+        for fileno in filenos:
             if fileno >= 0:
                 self._waiter.register(fileno, select.EPOLLIN)
 

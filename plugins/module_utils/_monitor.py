@@ -11,7 +11,6 @@ import fnmatch
 import json
 
 from ._limits import within_limits
-from ._profile import Writer
 from ._text import to_text
 from ._tracer import StopSignals, Window
 
@@ -101,6 +100,7 @@ def monitor(request, filters, sink):
     signals = StopSignals()
     window = Window(request, stream.observe)
     try:
+        from ._profile import Writer  # later than attaching: see _tracer
         stream.writer = Writer(request.redact, window.boot_offset)
         stream.window = window
         signals.end(window)

@@ -11,12 +11,16 @@ import collections
 import errno
 import os
 import stat
-from typing import NamedTuple, Optional
+from typing import TYPE_CHECKING, NamedTuple, Optional
 
-from . import _events, _file_kinds, _kernel
+from . import _events, _kernel
+from ._file_names import NAME_HINTS
 from ._libbpf import LoadError, RingReader
-from ._look import Look, Looker
 from ._probe import BpfProbe
+
+if TYPE_CHECKING:
+    from ._file_kinds import FileFacts
+    from ._look import Look
 
 _UNKNOWN_RING = 1 << 20
 
@@ -45,9 +49,14 @@ class FileObserved(NamedTuple):
     key: _events.OpenKey
     path: bytes
     path_truncated: bool
-    facts: _file_kinds.FileFacts
+    facts: FileFacts
     look: Optional[Look]
     counted: bool
+
+
+def _by_name(path):
+    from ._file_kinds import classify_name  # as Looker below
+    return classify_name(path)
 
 
 class FileOpenProbe(BpfProbe):
@@ -58,7 +67,7 @@ class FileOpenProbe(BpfProbe):
 
     def __init__(self, libbpf, ring, wake_at):
         super().__init__(libbpf, ring, wake_at)
-        self.looker = Looker()
+        self._looker = None
         self._unknown = None
         self._reader = None
         self._classes = None
@@ -89,14 +98,19 @@ class FileOpenProbe(BpfProbe):
 
     def _fill(self):
         hints = _kernel.Map(self._object.map_fd("name_hints"), 4, 1)
-        for hint in _file_kinds.NAME_HINTS:
+        for hint in NAME_HINTS:
             hints.put(hint, b"\1")
         self._classes = _kernel.Map(self._object.map_fd("classes"), _events.INODE_KEY.size, 1)
         self._opens = _kernel.Map(self._object.map_fd("opens"), _events.OPEN_KEY.size, _events.COUNTER.size)
-        try:
-            self._reader = RingReader(self._libbpf, self._unknown)
-        except OSError as error:
-            raise LoadError("ring buffer: %s" % error.strerror, error.errno) from error
+        self._reader = RingReader(self._libbpf, self._unknown)
+
+    @property
+    def looker(self):
+        """The Looker of this window. It brings the readers of all kinds of files, which are compiled when all is attached: see _tracer."""
+        if self._looker is None:
+            from ._look import Looker
+            self._looker = Looker()
+        return self._looker
 
     def filenos(self):
         return [self._reader.fileno()] if self._reader else []
@@ -128,13 +142,13 @@ class FileOpenProbe(BpfProbe):
         truncated = not path.startswith(b"/") or (event.key.error == -errno.ENAMETOOLONG and len(path) >= _LONGEST_NAME)
         self._truncated += truncated
         if event.key.error or stat.S_ISCHR(event.mode):
-            facts = _file_kinds.classify_name(path)
+            facts = _by_name(path)
             return FileObserved(event.time, event.subject, event.key, path, truncated, facts, None, event.counted) if facts.kind else None
         if event.key.flags & _WRITES:
             self._hold(event)
             return None
         if truncated:
-            facts, look = _file_kinds.classify_name(path), None
+            facts, look = _by_name(path), None
         else:
             look = self.looker.look(path, event.subject.mount_namespace, event.subject.image.pid, event.key.inode)
             facts = look.facts
@@ -176,7 +190,7 @@ class FileOpenProbe(BpfProbe):
     def _look_written(self, event):
         truncated = not event.path.startswith(b"/")
         if truncated:
-            facts, look = _file_kinds.classify_name(event.path), None
+            facts, look = _by_name(event.path), None
         else:
             look = self.looker.look(event.path, event.subject.mount_namespace, event.subject.image.pid, event.key.inode)
             facts = look.facts

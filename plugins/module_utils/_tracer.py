@@ -8,23 +8,23 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import os
 import resource
 import signal
 import time
 from typing import Dict, List
 
-from . import _coverage, _events, _kernel, _libraries, _proc
+from . import _events, _kernel, _libraries, _proc
 from ._engine import choose_engine
 from ._errors import AuditError
-from ._host_crypto import read_host_crypto
-from ._ledger import Ledger
-from ._library_facts import LibraryFacts
 from ._limits import within_limits
 from ._probe_file_open import FileObserved
-from ._process_coverage import ProcessCoverage
-from ._profile import COLLECTION_VERSION, SCHEMA_VERSION, Writer
 from ._selection import Selection
+
+# Imported where it is used: whatever is needed only when all is attached. A host compiles every file of the module each time, which
+# takes longer than attaching, and its memory would be there when libbpf needs most. What only the end of a window needs comes when it has begun.
+_NEEDED_AT_THE_END = ("_coverage", "_host_crypto", "_profile")
 
 # Seconds between two looks at the buffers; a buffer that fills up is looked at earlier.
 _TICK = 0.2
@@ -72,6 +72,9 @@ class Window:
         try:
             self.attach_seconds = time.monotonic() - self._began
             self.started = _kernel.clock_boottime_ns()
+            from ._ledger import Ledger
+            from ._library_facts import LibraryFacts
+            from ._process_coverage import ProcessCoverage
             looker = self.engine.files.looker
             self.library_facts = LibraryFacts(looker)
             bounds = {"files": request.max_files, "libraries": request.max_libraries, "operations": request.max_operations,
@@ -153,6 +156,8 @@ class Window:
     def run(self):
         """Watch until the duration is over, the targets are gone or somebody stops it. Returns why."""
         deadline = self._began + self.attach_seconds + self.request.duration
+        for name in _NEEDED_AT_THE_END:
+            importlib.import_module("." + name, __package__)
         while self._stopped is None:
             left = deadline - time.monotonic()
             if left <= 0:
@@ -264,8 +269,8 @@ class Window:
         self.ledger.count_files(opens)
         self.ledger.count_operations(operations, lambda number: engine.openssl.library(number).path)
         self._mark_replaced_libraries()
-        self.process_coverage.settle(engine, engine.files.looker)
         self.ledger.release_services()
+        self.process_coverage.settle(engine, engine.files.looker)
 
     def _mark_replaced_libraries(self):
         """A library whose file has been replaced is what a patched host still runs."""
@@ -277,6 +282,7 @@ class Window:
 
     def coverage(self, writer, reported, left_out):
         """coverage of the document. reported: int, processes in it; left_out: int, observed ones over the bound."""
+        from . import _coverage
         lost = _coverage.losses(self.engine.probes)
         if self._handshakes is not None:
             lost.update({cause: number for cause, number in self._handshakes.losses().items() if number})
@@ -316,6 +322,8 @@ class Window:
         records.sort(key=lambda record: (not record.has_crypto(), record.start, record.pid, record.exec_id or 0))
         left_out = max(0, len(records) - self.request.max_processes)
         records = records[:self.request.max_processes]
+        from ._host_crypto import read_host_crypto
+        from ._profile import COLLECTION_VERSION, SCHEMA_VERSION, Writer
         writer = Writer(self.request.redact, self.boot_offset)
         self.library_facts.settle_packages(records)
         entries = [writer.process(record, self._executable_facts(record)) for record in records]

@@ -11,7 +11,7 @@ import types
 
 import pytest
 
-from ansible_collections.cryptofleet.audit.plugins.module_utils import _engine, _engine_libbpf, _events, _proc
+from ansible_collections.cryptofleet.audit.plugins.module_utils import _engine, _engine_libbpf, _engine_procfs, _events, _proc
 from ansible_collections.cryptofleet.audit.plugins.module_utils._engine_procfs import ProcfsEngine
 from ansible_collections.cryptofleet.audit.plugins.module_utils._errors import AuditError
 from ansible_collections.cryptofleet.audit.plugins.module_utils._options import request_from
@@ -34,7 +34,7 @@ def libbpf(monkeypatch):
 
     monkeypatch.setattr(_engine_libbpf, "refusal", lambda: told.refusal)
     monkeypatch.setattr(_engine, "LibbpfEngine", build)
-    monkeypatch.setattr(_engine, "ProcfsEngine", lambda wanted: types.SimpleNamespace(name="procfs", wanted=wanted))
+    monkeypatch.setattr(_engine_procfs, "ProcfsEngine", lambda wanted: types.SimpleNamespace(name="procfs", wanted=wanted))
     return told
 
 
