@@ -57,7 +57,8 @@ class ProcessCoverage:
         for record in records:
             record.stacks = self._with_probes(record.stacks, probed)
             record.coverage, record.coverage_reason = state(self._facts(record, probed, wire, engine.grade != "full"))
-        self.counts.update(collections.Counter(record.coverage for record in records if record.coverage))
+        # the audit's own connection is no finding, and what is not known of it does not make the host less known
+        self.counts.update(collections.Counter(record.coverage for record in records if record.coverage and not record.audit_connection))
 
     @staticmethod
     def _with_probes(stacks, probed):
