@@ -88,6 +88,8 @@ class LibraryFacts:
                     return name, family, None, build_id, None, None  # another file stands there now
                 found = _libraries.identify(elf, library, os.path.realpath(root + path)) if library else _libraries.embedded_openssl(elf)
                 family, version = found or (family, None)
+                if name == "libssl":
+                    version = _release_beside(elf, root + path) or version
         except (OSError, ElfError):
             return name, family, None, build_id, None, None
         return name, family, version, own_build_id, self._package(root, path), inode
@@ -119,3 +121,22 @@ class LibraryFacts:
             return os.stat(root + record.path).st_ino == record.inode
         except OSError:
             return False
+
+
+def _release_beside(elf, path):
+    """The release (str) of the libcrypto that a libssl needs, where that is in the same folder; else None.
+
+    Since 1.1 libssl holds no version text. OpenSSL and its forks build and install the two together.
+    """
+    for needed in elf.needed:
+        other = _libraries.recognise(needed)
+        if other is None or other.name != "libcrypto" or b"/" in needed:
+            continue
+        try:
+            with ElfFile.open(os.path.dirname(path) + b"/" + needed) as beside:
+                version = _libraries.version_of(beside, other)
+        except (OSError, ElfError):
+            continue
+        if version is not None:
+            return version
+    return None
