@@ -18,7 +18,7 @@ from ._stack import Stack
 
 # What all looks of a window may cost, in seconds of this thread's processor time: about twenty programs of the size of node.
 MOST_SECONDS = 5.0
-_MOST_FILES = 256  # mapped files of one process that are looked at
+_MOST_FILES = 1024  # mapped files of one process that are looked at
 
 # Folders of the dynamic linker: what lies there is a library by its name (ld.so(8), Debian's multiarch folders). A library that a
 # program brought along lies elsewhere.
@@ -90,15 +90,19 @@ class StackFinder:
 
     def _mapped(self, record):
         """Seen of the libraries it brought along, and of Java."""
-        found, seen = [], {record.exe}
+        found, seen, files = [], {record.exe}, 0
         try:
             for mapping in _proc.read_maps(record.pid) or ():
-                if mapping.path in seen or len(seen) > _MOST_FILES:
+                if mapping.path in seen:
                     continue
                 seen.add(mapping.path)
                 if mapping.path.endswith(_JVM):
                     found += self._virtual_machine(record, mapping)
                 elif _is_private(mapping.path):
+                    files += 1
+                    if files > _MOST_FILES:
+                        self.unsearched += 1
+                        continue
                     looked = self._of_mapping(record, mapping)
                     found += [Seen(stack, mapping.path, looked.build_id) for stack in looked.stacks]
         except PermissionError:

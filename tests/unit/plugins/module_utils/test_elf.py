@@ -251,3 +251,15 @@ def test_hashes():
     assert _elf.gnu_hash(b"printf") == 0x156B2BB8
     assert _elf.gnu_hash(b"syscall") == 0xBAC212A0
     assert _elf.sysv_hash(b"printf") == 0x077905A6
+
+
+def test_sections_are_those_of_readelf():
+    for path in (os.path.realpath(sys.executable), "/bin/ls", loaded("c")):
+        said = [line[6:].split() for line in tool("readelf", "-SW", path).splitlines() if line.startswith("  [") and "NOBITS" not in line and " NULL " not in line]
+        expected = [(fields[0].encode(), int(fields[2], 16), int(fields[3], 16), int(fields[4], 16)) for fields in said if fields[0] != "Name"]
+        with ElfFile.open(path) as elf:
+            assert [(section.name, section.vaddr, section.offset, section.size) for section in elf.sections()] == expected
+            text = next(section for section in elf.sections() if section.name == b".rodata")
+            assert elf.read_address(text.vaddr, 64) == elf.read(text.offset, 64)
+            data = next(section for section in elf.sections() if section.name == b".data")
+            assert any(offset <= data.offset and data.offset + data.size <= offset + size for offset, _vaddr, size in elf.writable_segments())
