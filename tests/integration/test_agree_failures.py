@@ -1,0 +1,139 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Handshakes that fail, and versions that should be gone: told as what they are."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from types import SimpleNamespace
+
+import pytest
+from peers.base import Wanted, free_port
+from peers.openssl import Openssl
+from support import run, talking, tool
+from support_agree import Row, assert_agrees, handshake, handshakes, listed, wire_traced
+
+# What is asked of s_server, of s_client, and what the handshake ends with: outcome, alert, and who tells it.
+_FAILURES = {
+    "no common version": (["-tls1_3"], ["-tls1_2"], "protocol_version"),
+    "no common cipher": (["-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256"], ["-tls1_2", "-cipher", "ECDHE-RSA-AES256-GCM-SHA384"], "handshake_failure"),
+    "no common group": (["-tls1_3", "-groups", "P-256"], ["-tls1_3", "-groups", "X25519"], "handshake_failure"),
+    "client does not trust": (["-tls1_2"], ["-tls1_2", "-verify_return_error"], "unknown_ca"),
+    "client has no certificate": (["-tls1_2", "-Verify", "1"], ["-tls1_2"], "handshake_failure"),
+    "wrong host name": (["-tls1_2", "-servername", "right.example", "-servername_fatal", "-cert2", "{certificate}", "-key2", "{key}"], ["-tls1_2"],
+                        "unrecognized_name"),
+}
+_OLD = ("TLS 1.0", "TLS 1.1")
+
+_SILENT = """
+import socket
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1])
+sock, _peer = listener.accept()
+sock.recv(4096)
+input()
+sock.close()
+input()
+"""
+# Speaks TLS to what answers in plain text, and resets what is answered.
+_PLAIN = """
+import socket
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1])
+sock, _peer = listener.accept()
+sock.recv(4096)
+sock.sendall(b"HTTP/1.1 400 Bad Request\\r\\nContent-Length: 0\\r\\n\\r\\n")
+input()
+"""
+_WAITING = """
+import socket, ssl, sys
+context = ssl.create_default_context()
+sock = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+print("connected")
+try:
+    context.wrap_socket(sock, server_hostname="silent.example")
+except OSError as error:
+    print(error)
+input()
+"""
+
+
+def _client(port, name, *options):
+    done = run(tool("openssl", "openssl"), "s_client", "-connect", "127.0.0.1:%d" % port, "-servername", name, *options, stdin="", check=False)
+    return SimpleNamespace(pid=done.pid, text=done.stdout + done.stderr)
+
+
+@pytest.fixture(scope="module")
+def seen(peer_site):
+    failures, old = {}, {}
+    openssl = Openssl()
+    with contextlib.ExitStack() as running:
+        servers = {}
+        for name, (options, _client_options, _alert) in _FAILURES.items():
+            options = [option.format(certificate=peer_site.certificate, key=peer_site.key) for option in options]
+            servers[name] = running.enter_context(openssl.serve(peer_site, *options))
+        aged = running.enter_context(openssl.serve(peer_site, "-cipher", "ALL:@SECLEVEL=0"))
+        silent = running.enter_context(talking(_SILENT))
+        plain = running.enter_context(talking(_PLAIN))
+        ports = SimpleNamespace(silent=int(silent.hear()), plain=int(plain.hear()), closed=free_port())
+        with wire_traced() as window:
+            for number, (name, (_server, options, _alert)) in enumerate(_FAILURES.items()):
+                failures[name] = _client(servers[name].port, "fail-%d.example" % number, *options), servers[name]
+            for version in _OLD:
+                wanted = Wanted(version, version.replace(" ", "-").lower() + ".example")
+                old[version] = [Row(said, wanted, aged.port) for said in openssl.connect(aged, wanted, "-cipher", "ALL:@SECLEVEL=0") + aged.take()]
+            refused = _client(ports.closed, "refused.example")
+            answered = _client(ports.plain, "plain.example")
+            plain.tell()
+            unanswered = running.enter_context(talking(_WAITING, ports.silent))
+            assert unanswered.hear() == "connected"
+            window.settle()
+            silent.tell()
+            unanswered.hear()
+            window.settle()
+    return SimpleNamespace(failures=failures, old=old, profile=window.profile, refused=refused, answered=answered, unanswered=unanswered,
+                           silent=silent, plain=plain, ports=ports)
+
+
+@pytest.mark.parametrize("name", _FAILURES)
+def test_a_handshake_that_fails_is_told_as_failed_by_both(seen, name):
+    client, server = seen.failures[name]
+    expected = _FAILURES[name][2]
+    # openssl's own words for the alert, where the client was told it
+    told = re.search(r"SSL alert number (\d+)", client.text)
+    assert told or "verify failed" in client.text, client.text
+    sni = "fail-%d.example" % list(_FAILURES).index(name)
+    for pid, role in ((client.pid, "client"), (server.pid, "server")):
+        entry = handshake(seen.profile, pid, role=role, sni=sni)
+        assert (entry["outcome"], entry["alert"], entry["count"]) == ("failed", expected, 1)
+        assert listed(entry, "versions")
+
+
+@pytest.mark.parametrize("version", _OLD)
+def test_old_versions(seen, agreement_table, version):
+    for row in seen.old[version]:
+        entry = assert_agrees(seen.profile, row)
+        agreement_table.add("openssl -> openssl", row.said, entry)
+        assert entry["certificate"]
+        assert entry["version"]["code"] == {"TLS 1.0": "0x0301", "TLS 1.1": "0x0302"}[version]
+
+
+def test_a_hello_that_nobody_answers_is_told_as_unanswered(seen):
+    for pid, name in ((seen.unanswered.pid, "silent.example"), (seen.answered.pid, "plain.example")):
+        entry = handshake(seen.profile, pid, role="client", sni=name)
+        assert entry["outcome"] == "unanswered"
+        assert (entry["version"], entry["cipher_suite"], entry["group"], entry["alert"]) == (None, None, None, None)
+        assert entry["offered"]["cipher_suites"]
+
+
+def test_who_got_a_hello_and_never_sent_anything_is_itself_or_nobody(seen):
+    """Nothing that it sent tells which process holds its end."""
+    for name, server in (("silent.example", seen.silent), ("plain.example", seen.plain)):
+        holders = {entry["pid"] for entry in seen.profile["processes"] for item in entry["tls"] if item["sni"] == name and item["role"] == "server"}
+        nobodys = [item for item in seen.profile["unattributed"]["tls"] if item["sni"] == name and item["role"] == "server"]
+        assert (holders == {server.pid} and not nobodys) or (not holders and sum(item["count"] for item in nobodys) == 1)
+
+
+def test_who_reached_nobody_made_no_handshake(seen):
+    assert handshakes(seen.profile, seen.refused.pid) == []
