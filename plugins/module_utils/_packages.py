@@ -22,6 +22,8 @@ _APK = (b"lib/apk/db/installed", b"usr/lib/apk/db/installed")
 # Bounds. The largest real ones: a list of 5 MB (linux-headers), a status file of 10 MB, 4000 packages.
 _MAX_FILE = 64 << 20
 _MAX_PACKAGES = 50000
+# Bytes of a list that are cut into lines at once.
+_PIECE = 1 << 16
 
 # The top folders that a merged /usr replaces by links (file-hierarchy(7)).
 _MERGED = (b"bin", b"sbin", b"lib", b"lib32", b"lib64", b"libx32")
@@ -252,7 +254,13 @@ class PackageIndex:
 def _lines_among(content, sought):
     """Those of the sought lines that are in content. A search for each is the quicker way for a few."""
     if len(sought) > 8:
-        return set(content.split(b"\n")).intersection(sought)
+        found, begin = set(), 0
+        while begin < len(content):  # piece by piece: there are lists of megabytes, and a line by itself takes twice its size
+            end = content.find(b"\n", begin + _PIECE)
+            end = end if end >= 0 else len(content)
+            found.update(set(content[begin:end].split(b"\n")).intersection(sought))
+            begin = end + 1
+        return found
     content = b"\n" + content
     return [line for line in sought if b"\n" + line + b"\n" in content]
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.cryptofleet.audit.plugins.module_utils import _packages
 from ansible_collections.cryptofleet.audit.plugins.module_utils._packages import PackageIndex
 from ansible_collections.cryptofleet.audit.plugins.module_utils._packages_rpm import RpmDatabase, RpmError
 from ansible_collections.cryptofleet.audit.plugins.module_utils._sqlite_file import SqliteError, SqliteFile
@@ -130,6 +131,15 @@ def test_links_and_fifos_below_a_container_are_not_followed(debian, tmp_path):
     os.mkfifo(str(other / "var/lib/dpkg/info/a.list"))
     (other / "var/lib/dpkg/info/b.list").symlink_to(debian / "var/lib/dpkg/info/tool.list")
     assert PackageIndex(root_of(other)).owner(b"/usr/bin/tool") is None
+
+
+@given(st.lists(st.sampled_from([b"/a", b"/bb", b"/ccc", b"/dddddd", b""]), max_size=20), st.integers(1, 9), st.booleans())
+def test_lists_are_cut_between_lines(lines, piece, ended):
+    content = b"\n".join(lines) + (b"\n" if ended else b"")
+    sought = dict.fromkeys([b"/a", b"/bb", b"/ccc", b"/c", b"/d", b"b", b"/e", b"/f", b"/g"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_packages, "_PIECE", piece)
+        assert set(_packages._lines_among(content, sought)) == set(lines) & set(sought)
 
 
 def test_nothing_installed(tmp_path):
