@@ -1,0 +1,65 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a kernel lets be done, told from what it answers."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import pytest
+
+from ansible_collections.cryptofleet.audit.plugins.module_utils import _kernel, _probe_file_open
+from ansible_collections.cryptofleet.audit.plugins.module_utils._libbpf import LoadError
+from ansible_collections.cryptofleet.audit.plugins.module_utils._probe import ATTACHED, BpfProbe
+
+
+@pytest.mark.parametrize("number, takes", [(errno.EINVAL, True), (errno.EPERM, False), (errno.EACCES, False), (errno.ENOSYS, False)])
+def test_whether_programs_at_kernel_functions_may_be_loaded(monkeypatch, number, takes):
+    def refuse(command, attributes):
+        assert command == 5 and len(attributes) == 128
+        raise OSError(number, "no")
+
+    monkeypatch.setattr(_kernel, "_bpf", refuse)
+    assert _kernel.takes_function_programs() is takes
+
+
+def test_no_runs_are_missed_of_what_is_no_program():
+    with open(os.devnull, "rb") as stream:
+        assert _kernel.missed_runs(stream.fileno()) == 0
+
+
+@pytest.fixture
+def probe(monkeypatch):
+    """A FileOpenProbe on a kernel that takes the programs of `takes`; what was tried is in `tried`."""
+    made = _probe_file_open.FileOpenProbe(None, -1, 0)
+    made.tried, made.takes = [], set()
+
+    def attach(self):
+        self.tried.append(self.hook)
+        if not set(self.programs) <= self.takes:
+            raise LoadError("refused", errno.ENOENT)
+
+    monkeypatch.setattr(BpfProbe, "_open", attach)
+    return made
+
+
+def test_opens_are_seen_at_their_own_function_where_the_kernel_lets(probe, monkeypatch):
+    monkeypatch.setattr(_kernel, "takes_function_programs", lambda: True)
+    probe.takes = {"open_return", "handle_return", "any_return"}
+    probe.open(True)
+    assert (probe.status, probe.hook, probe.tried) == (ATTACHED, "fexit/do_sys_openat2", ["fexit/do_sys_openat2"])
+
+
+@pytest.mark.parametrize("asked, tried", [(False, ["tp_btf/sys_exit"]), (True, ["fexit/do_sys_openat2", "tp_btf/sys_exit"])])
+def test_else_at_the_return_of_all_system_calls(probe, monkeypatch, asked, tried):
+    monkeypatch.setattr(_kernel, "takes_function_programs", lambda: asked)
+    probe.takes = {"any_return"}
+    probe.open(True)
+    assert (probe.status, probe.hook, probe.tried) == (ATTACHED, "tp_btf/sys_exit", tried)
+
+
+def test_refused_both_ways(probe, monkeypatch):
+    monkeypatch.setattr(_kernel, "takes_function_programs", lambda: True)
+    probe.open(True)
+    assert probe.status == "failed" and probe.reason == "refused" and len(probe.tried) == 2
