@@ -7,7 +7,12 @@ from __future__ import annotations
 import copy
 import os
 
+import hypothesis
 import pytest
+
+# how long an example takes says something of the machine, not of the code
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 MOMENT = "2026-01-31T12:00:00.123456Z"
 LATER = "2026-01-31T12:00:30.123456Z"
