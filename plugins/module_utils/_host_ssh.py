@@ -82,7 +82,8 @@ def _settings(reader, held, names):
     for name in names:
         for setting in held.get(name, (None,)):
             entry = {"keyword": name, "line": setting.line if setting else None}
-            reader.put(entry, "value", setting.value if setting else None)
+            # a path without its quotes: it is redacted as a path then
+            reader.put(entry, "value", (first_word(setting.value) if name == "HostKey" else setting.value) if setting else None)
             reader.put(entry, "source", setting.path if setting else "default")
             told.append(entry)
     return told

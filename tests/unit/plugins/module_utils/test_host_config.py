@@ -101,7 +101,7 @@ class TestDebianAndUbuntu:
 
     def test_ubuntu_sshd(self, tmp_path):
         told = read_sshd(ubuntu2204(tmp_path).reader())
-        assert values(told["settings"]) == {"Ciphers": ["-*cbc"], "KexAlgorithms": ["curve25519-sha256"], "HostKey": ['"/etc/ssh/ssh_host_ed25519_key"']}
+        assert values(told["settings"]) == {"Ciphers": ["-*cbc"], "KexAlgorithms": ["curve25519-sha256"], "HostKey": ["/etc/ssh/ssh_host_ed25519_key"]}
         assert [(block["criteria"], values(block["settings"])) for block in told["match_blocks"]] == [
             ("Match User backup", {"PubkeyAcceptedAlgorithms": ["+ssh-rsa"]})]
         default = next(setting for setting in told["settings"] if setting["keyword"] == "MACs")

@@ -8,9 +8,11 @@ import base64
 import gzip
 import json
 import os
+import tempfile
 import time
 
 import pytest
+from hypothesis import given, settings, strategies
 
 from ansible_collections.cryptofleet.audit.plugins.module_utils import _host_storage, _host_trust
 from ansible_collections.cryptofleet.audit.plugins.module_utils._host_crypto import bounded, read_host_crypto
@@ -19,6 +21,7 @@ from ansible_collections.cryptofleet.audit.plugins.module_utils._host_openssl im
 from ansible_collections.cryptofleet.audit.plugins.module_utils._host_reads import Reader
 from ansible_collections.cryptofleet.audit.plugins.module_utils._host_storage import read_storage
 from ansible_collections.cryptofleet.audit.plugins.module_utils._host_trust import read_trust_store, weaknesses
+from ansible_collections.cryptofleet.audit.plugins.module_utils._options import document_options, request_from, target_options, window_options
 from ansible_collections.cryptofleet.audit.plugins.module_utils._redact import redact_path
 from ansible_collections.cryptofleet.audit.plugins.plugin_utils import _schema
 from ansible_collections.cryptofleet.audit.tests.unit.plugins.module_utils.host_world import Host, debian12, rhel9, ubuntu2204
@@ -249,6 +252,23 @@ class TestHostile:
         assert {name for name, part in told.items() if part["unreadable"]} >= {"sshd", "ssh", "gnutls", "kernel", "crypto_policies", "openssl"}
 
 
+PIECES = strategies.lists(strategies.sampled_from([
+    "[", "]", "a", "=", "\n", "\n", "#", '"', "'", "\\", "$", "${", "}", "(", ")", "::", ".include ", ".pragma dollarid:on", "/etc/ssl/openssl.cnf", "/etc/ssh/sshd_config",
+    "*", " ", "\t", "\r", "\0", "\x80", "openssl_conf", "ssl_conf", "system_default", "providers", "Include ", "Match ", "Host ", "all", "Ciphers ", "-", ":", "name", "type"]),
+    max_size=60).map("".join)
+
+
+@settings(max_examples=150, deadline=None)
+@given(PIECES)
+def test_any_text_in_any_configuration(text):
+    with tempfile.TemporaryDirectory() as folder:
+        host = Host(folder)
+        for path in ("/etc/ssl/openssl.cnf", "/etc/ssh/sshd_config", "/etc/ssh/ssh_config", "/etc/gnutls/config", "/etc/crypto-policies/config", "/proc/crypto"):
+            host.put(path, text)
+        told = read_host_crypto(bytes, folder)
+    assert len(json.dumps(told)) < 110000
+
+
 def test_a_list_inside_another_is_shortened_too():
     roots = [{"subject": "x" * 2000} for _number in range(50)]
     told = bounded({"trust_store": {"bundles": [{"path": "/a", "weak_roots": roots}], "unreadable": []}, "ktls": {"unreadable": []}}, 60000)
@@ -278,7 +298,7 @@ class TestAll:
 
     def test_homes_are_redacted(self, tmp_path):
         host = Host(tmp_path)
-        host.put("/etc/ssh/sshd_config", "HostKey /home/alice/key\n")
+        host.put("/etc/ssh/sshd_config", "HostKey /home/alice/key\nHostKey \"/home/alice/other\"\n")
         told = read_host_crypto(redact_path, str(tmp_path))["sshd"]
         assert "alice" not in json.dumps(told) and told["host_keys"][0]["path"] == "/home/[user]/key.pub"
 
@@ -300,3 +320,10 @@ def test_more_problems_than_are_listed():
         reader.problem("/%03d" % number, "bad")
     listed = reader.unreadable()
     assert len(listed) == 51 and listed[-1]["reason"] == "20 further ones are not listed"
+
+
+def test_the_option_is_among_the_probes():
+    params = dict({option: spec.get("default") for options in (target_options(), window_options(), document_options()) for option, spec in options.items()})
+    assert request_from(params).host_crypto is True
+    left_out = request_from(dict(params, probes={"host_crypto": False}))
+    assert left_out.host_crypto is False and all(left_out.probes.values()) and "host_crypto" not in left_out.probes
