@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """New TLS connections a second of a busy nginx: the load runs all the time, and windows open and close beside it.
 
-A window costs most in its first seconds, until the busiest functions are let go (_budget.py). So the first 10 s of each window are told
-apart from whole windows of 30 s and from what follows the first 10 s.
+A window costs most in its first second, until the costliest functions are let go (_budget.py). So a window has to be as long as a real one, and
+what follows the first seconds is told apart.
 """
 
 from __future__ import annotations
@@ -22,25 +22,26 @@ from measure import Pairs, Result, Row, value_row
 from nginx import server
 
 _CONNECTIONS = 16
-_SHORT, _LONG = 10, 30
+# Seconds of a window, and of an untraced measurement beside it, in a full and in a quick run.
+_WINDOW, _UNTRACED = (20, 6), (8, 3)
+_DISTURBED = 2
 
 
 class Load(NamedTuple):
-    """What is measured. port: of nginx.Server; pairs, long: windows, and how many of them are long, in a full and in a quick run."""
+    """What is measured. port: of nginx.Server; pairs: in a full and in a quick run, none where it is not measured."""
 
     name: str
     port: str
     program: str
     pairs: tuple
-    long: tuple
 
 
 LOADS = {
-    "connections": (Load("TLS 1.3, wrk", "TLS 1.3", "wrk", (10, 1), (2, 1)), Load("TLS 1.2, wrk", "TLS 1.2", "wrk", (10, 1), (0, 0))),
+    "connections": (Load("TLS 1.3, wrk", "TLS 1.3", "wrk", (10, 2)), Load("TLS 1.2, wrk", "TLS 1.2", "wrk", (10, 2))),
     # the client on this machine is traced too: its hits cost, and they count for the budget of hits; here it is not
-    "remote": (Load("TLS 1.3, untraced client", "TLS 1.3 tickets", "client", (6, 1), (2, 0)),),
+    "remote": (Load("TLS 1.3, untraced client", "TLS 1.3 tickets", "client", (10, 2)),),
     # wrk resumes where it can
-    "resumed": (Load("TLS 1.3 resumed, wrk", "TLS 1.3 tickets", "wrk", (6, 1), (2, 0)),),
+    "resumed": (Load("TLS 1.3 resumed, wrk", "TLS 1.3 tickets", "wrk", (6, 2)),),
 }
 
 
@@ -101,25 +102,14 @@ def _hits(bench, site, load):
     return window["probes"]["openssl_api"][1] / max(1, site.sample().requests - before.requests)
 
 
-class _Chosen(Pairs):
-    """Windows of which only some were long enough: each keeps its own neighbours; the noise is that of all untraced ones."""
-
-    def __init__(self, untraced, traced, name):
-        super().__init__([one[name] for one in untraced], [one[name] for one in traced if one])
-        self._numbers = [number for number, one in enumerate(traced) if one]
-
-    def beside(self, number):
-        return super().beside(self._numbers[number])
-
-
-def _rows(name, untraced, spans, hits):
+def _rows(name, window, untraced, traced, hits):
     rows = []
-    for span, traced in spans.items():
-        if any(traced):
-            budget = None if span.startswith("after") else 97.0
-            rows.append(_Chosen(untraced, traced, "connections/s").share_row("nginx %s, connections/s, %s" % (name, span), budget))
-            rows.append(_Chosen(untraced, traced, "CPU us/connection").share_row("nginx %s, by worker CPU, %s" % (name, span), budget, cost=True))
-    rows.append(_Chosen(untraced, spans["first 10 s"], "CPU us/connection").added_row("  worker CPU for a connection, first 10 s", "us"))
+    for span, measured in traced.items():
+        budget = None if span == "after" else 97.0
+        what = "whole windows of %d s" % window if span == "whole" else "after the first %d s" % _DISTURBED
+        for key, words, cost in (("connections/s", "connections/s", False), ("CPU us/connection", "by worker CPU", True)):
+            pairs = Pairs([one[key] for one in untraced], [one[key] for one in measured])
+            rows.append(pairs.share_row("nginx %s, %s, %s" % (name, words, what), budget, cost=cost))
     rows.append(Row("  hits for a connection, of server and traced client", "", "%.1f" % hits, "", "", None, 1))
     rows.append(value_row("  connections/s, untraced", [one["connections/s"] for one in untraced], "", form="%.0f"))
     rows.append(value_row("  worker busy, untraced", [one["worker busy %"] for one in untraced], "%", form="%.0f"))
@@ -127,25 +117,23 @@ def _rows(name, untraced, spans, hits):
 
 
 def _one(bench, load):
-    untraced, spans, seconds = [], {"first 10 s": [], "whole 30 s": [], "after the first 10 s": []}, []
-    pairs, long = bench.choose(*load.pairs), bench.choose(*load.long)
+    untraced, traced, seconds = [], {"whole": [], "after": []}, []
+    pairs, window = bench.choose(*load.pairs), bench.choose(*_WINDOW)
     with server(bench.folder) as site:
         hits = _hits(bench, site, load)
         with _running(bench, load.program, site.ports[load.port], 1):
             for each in range(pairs + 1):
-                first, *_between_them, last = _samples(site, 3)
+                first, *_between_them, last = _samples(site, bench.choose(*_UNTRACED))
                 untraced.append(_between(first, last))
                 if each == pairs:
                     break
-                whole = each < long
                 with bench.traced():
-                    samples = _samples(site, _LONG if whole else _SHORT)
+                    samples = _samples(site, window)
                 seconds.append([sample._asdict() for sample in samples])
-                spans["first 10 s"].append(_between(samples[0], samples[_SHORT]))
-                spans["whole 30 s"].append(_between(samples[0], samples[_LONG]) if whole else None)
-                spans["after the first 10 s"].append(_between(samples[_SHORT], samples[_LONG]) if whole else None)
-    raw = {"hits for a connection": hits, "untraced": untraced, "traced": spans, "each second": seconds, "windows": bench.take_windows()}
-    return _rows(load.name, untraced, spans, hits), raw
+                traced["whole"].append(_between(samples[0], samples[-1]))
+                traced["after"].append(_between(samples[_DISTURBED], samples[-1]))
+    raw = {"hits for a connection": hits, "untraced": untraced, "traced": traced, "each second": seconds, "windows": bench.take_windows()}
+    return _rows(load.name, window, untraced, traced, hits), raw
 
 
 def benchmark(name):
