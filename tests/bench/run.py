@@ -26,12 +26,13 @@ import host
 import pytest
 import startup
 import system
+import wire
 from measure import table
 
 BENCHMARKS = {
     "startup": startup.startup, "idle": startup.idle, "connections": connections.benchmark("connections"),
     "remote": connections.benchmark("remote"), "resumed": connections.benchmark("resumed"), "bulk": bulk.bulk, "speed": bulk.speed,
-    "system": system.system, "hits": hits.hits, "events": hits.events,
+    "system": system.system, "wire": wire.wire, "hits": hits.hits, "events": hits.events,
 }
 # only where they are named: there is no time for them in 15 minutes
 EXTRA = {"resumed"}
