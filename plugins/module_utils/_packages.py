@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import stat
 
+from ._packages_ndb import NdbDatabase
 from ._packages_rpm import RpmDatabase, RpmError
 from ._text import to_text
 
@@ -213,32 +214,34 @@ class PackageIndex:
             self._rpm = self._open_rpm()
         if not self._rpm:
             return
+        found = {}
+        try:
+            self._rpm.owners({spelling for spellings in wanted.values() for spelling in spellings}, found)
+        except RpmError as error:
+            self._note("rpm: the database is damaged: %s" % error)
         for path, spellings in wanted.items():
-            try:
-                for spelling in spellings:
-                    self._known[path] = self._known[path] or self._rpm.owner(spelling)
-            except RpmError as error:
-                self._note("rpm: the database is damaged: %s" % error)
+            self._known[path] = next((found[spelling] for spelling in spellings if spelling in found), None)
 
     def _open_rpm(self):
         """The database, or False where there is none that can be read."""
-        for folder in _RPM:
-            fd = self._open(folder + b"/rpmdb.sqlite")
-            if fd is not None:
+        for name, reader in ((b"rpmdb.sqlite", RpmDatabase), (b"Packages.db", NdbDatabase)):
+            for folder in _RPM:
+                fd = self._open(folder + b"/" + name)
+                if fd is None:
+                    continue
                 try:
-                    database = RpmDatabase(fd)
+                    database = reader(fd)
                     self._rpm_fd = fd
                     return database
                 except (RpmError, OSError) as error:
                     os.close(fd)
-                    self._note("rpm: %s/rpmdb.sqlite: %s" % (folder.decode(), error))
+                    self._note("rpm: %s/%s: %s" % (folder.decode(), name.decode(), error))
         for folder in _RPM:
-            for name, kind in ((b"Packages.db", "ndb"), (b"Packages", "Berkeley DB")):
-                fd = self._open(folder + b"/" + name)
-                if fd is not None:
-                    os.close(fd)
-                    self._note("rpm: the database is of the %s kind, which is not read" % kind)
-                    return False
+            fd = self._open(folder + b"/Packages")
+            if fd is not None:
+                os.close(fd)
+                self._note("rpm: the database is of the Berkeley DB kind, which is not read")
+                break
         return False
 
     def _ask_apk(self, wanted):

@@ -14,8 +14,8 @@ from ._text import to_text
 
 # rpm include/rpm/rpmtag.h
 _NAME, _VERSION, _RELEASE, _EPOCH = 1000, 1001, 1002, 1003
-_FILESTATES, _DIRINDEXES, _BASENAMES, _DIRNAMES = 1029, 1116, 1117, 1118
-_TAGS = (_NAME, _VERSION, _RELEASE, _EPOCH, _FILESTATES, _DIRINDEXES, _DIRNAMES)
+_FILESTATES, _DIRINDEXES, BASENAMES, _DIRNAMES = 1029, 1116, 1117, 1118
+_TAGS = (_NAME, _VERSION, _RELEASE, _EPOCH, _FILESTATES, _DIRINDEXES, BASENAMES, _DIRNAMES)
 _INT32 = 4
 _STATE_REPLACED, _STATE_NOT_INSTALLED = 1, 2  # rpm include/rpm/rpmfiles.h: rpmfileState
 
@@ -46,6 +46,20 @@ class RpmDatabase:
         except KeyError as error:
             raise RpmError("no table %s" % error) from error
 
+    def owners(self, paths, found):
+        """As NdbDatabase's: enter the owners of paths in found."""
+        problem = None
+        for path in paths:
+            try:
+                owner = self.owner(path)
+            except RpmError as error:
+                problem = error
+                continue
+            if owner is not None:
+                found[path] = owner
+        if problem is not None:
+            raise problem
+
     def owner(self, path):
         """The package that owns a path.
 
@@ -70,8 +84,8 @@ class RpmDatabase:
                     left -= len(package[-1])
                     if left < 0:
                         break
-                    headers = {place[1]: _Header(package[-1])}  # only the last: a package's entries follow each other
-                found = _owner_in(headers[place[1]], folder + b"/", place[2])
+                    headers = {place[1]: Header(package[-1])}  # only the last: a package's entries follow each other
+                found = owner_in(headers[place[1]], folder + b"/", place[2])
                 if found is not None:
                     return found
         except SqliteError as error:
@@ -79,7 +93,7 @@ class RpmDatabase:
         return None
 
 
-def _owner_in(header, folder, number):
+def owner_in(header, folder, number):
     """The package of a header, where its file of that number is in that folder and is installed; else None."""
     index = header.integer(_DIRINDEXES, number)
     if index is None or header.text(_DIRNAMES, index) != folder:
@@ -96,7 +110,7 @@ def _owner_in(header, folder, number):
     return {"manager": "rpm", "name": to_text(name)[0], "version": to_text(full)[0]}
 
 
-class _Header:
+class Header:
     """A package header as stored in the database: two counts, the index, the data (rpm docs/manual/format_header.md)."""
 
     def __init__(self, blob):
@@ -127,9 +141,12 @@ class _Header:
         return self._data[offset + number]
 
     def text(self, tag, number):
-        _kind, offset, count = self._index.get(tag, (0, 0, 0))
-        if not 0 <= number < count:
-            return None
+        texts = self.texts(tag)
+        return texts[number] if 0 <= number < len(texts) else None
+
+    def texts(self, tag):
+        """All texts of a tag: list of bytes, empty where it is not there."""
         if tag not in self._split:
+            _kind, offset, count = self._index.get(tag, (0, 0, 0))
             self._split[tag] = self._data[offset:].split(b"\0", min(count, len(self._data)))[:count]
-        return self._split[tag][number] if number < len(self._split[tag]) else None
+        return self._split[tag]
