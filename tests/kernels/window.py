@@ -73,10 +73,10 @@ class Window:
         return json.loads(self._profile.read_text(encoding="utf-8"))
 
     def _wait_until_attached(self) -> None:
-        """trace() takes over SIGTERM, which then ends the window early, once everything is attached."""
+        """The child leaves a mark when everything is attached and the window runs: see main()."""
         assert self._process is not None
         deadline = time.monotonic() + OPEN_TIMEOUT
-        while not _catches(self._process.pid, signal.SIGTERM):
+        while not _mark(self._profile).exists():
             if self._process.poll() is not None:
                 raise RuntimeError(f"the tracer ended before the load began:\n{self._said()}")
             if time.monotonic() > deadline:
@@ -87,17 +87,22 @@ class Window:
         return "\n".join(self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-30:])
 
 
-def _catches(pid: int, number: int) -> bool:
-    """Has that process a handler of its own for the signal?"""
-    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
-    caught = next((line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")), "0")
-    return bool(int(caught, 16) >> (number - 1) & 1)
+def _mark(profile: Path) -> Path:
+    """The file that says that the window is open."""
+    return profile.with_suffix(".open")
 
 
 def main() -> None:
     module = utility("_tracer")
-    profile = module.trace(module.Request(duration=WINDOW_SECONDS))
     target = Path(sys.argv[1])
+    run = module.Window.run
+
+    def marked(window: Any) -> str:
+        _mark(target).touch()
+        return run(window)
+
+    module.Window.run = marked
+    profile = module.trace(module.Request(duration=WINDOW_SECONDS))
     fresh = target.with_suffix(".new")
     fresh.write_text(json.dumps(profile), encoding="utf-8")
     fresh.replace(target)
