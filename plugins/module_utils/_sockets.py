@@ -106,16 +106,19 @@ def _port(address):
 
 def _holders(pids, wanted, proc_root):
     deadline = time.thread_time() + _MOST_SECONDS
-    holders, refused = {}, set()
+    holders, refused, left = {}, set(), 0
     for number, pid in enumerate(pids):
         if time.thread_time() > deadline:
-            return Look(holders, refused, len(pids) - number)
+            return Look(holders, refused, left + len(pids) - number)
         try:
             descriptors = _proc.open_fds(pid, proc_root) or ()
         except PermissionError:
             refused.add(pid)
             continue
+        except OSError:  # no descriptor is left to this process
+            left += 1
+            continue
         held = {int(link[len(_SOCKET):-1]) for _number, link in descriptors if link.startswith(_SOCKET)} & wanted
         if held:
             holders[pid] = held
-    return Look(holders, refused, 0)
+    return Look(holders, refused, left)

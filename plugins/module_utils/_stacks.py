@@ -107,6 +107,8 @@ class StackFinder:
                     found += [Seen(stack, mapping.path, looked.build_id) for stack in looked.stacks]
         except PermissionError:
             pass  # the ledger has it as not permitted
+        except OSError:  # no descriptor is left to this process
+            self.unsearched += 1
         return found if _is_there(record) else []
 
     def _of_mapping(self, record, mapping):

@@ -126,6 +126,15 @@ def test_a_table_that_makes_no_sense(host, table):
     assert _sockets.tls_sockets([5, 6], host(table, ["socket:[11]"])).holders == {}
 
 
+def test_where_no_descriptor_is_left_that_is_said(monkeypatch):
+    def exhausted(_pid, _root):
+        raise OSError(24, "Too many open files")
+    outgoing, incoming = connection(socket.AF_INET, "127.0.0.57", 465)
+    with outgoing, incoming:
+        monkeypatch.setattr(_proc, "open_fds", exhausted)
+        assert _sockets.tls_sockets([os.getpid()]) == ({}, set(), 1)
+
+
 def test_cost_of_a_thousand_processes():
     """Within a second of processor time, with twenty descriptors each."""
     outgoing, incoming = connection(socket.AF_INET, "127.0.0.57", 853)
