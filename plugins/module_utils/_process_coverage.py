@@ -51,7 +51,7 @@ class ProcessCoverage:
         records = [record for record in self._ledger.records() if record.selected]
         self._problems = _stacks.find_all(looker, records)
         if self._not_looked_at:
-            self._problems.append("descriptors of %d processes were not looked at for TLS connections: too many, or none left to look with" % self._not_looked_at)
+            self._problems.append("descriptors of %d processes were not looked at for TLS connections: it would have cost too much" % self._not_looked_at)
         probed = {(target["path"], target["build_id"]) for probe in engine.probes for target in probe.targets() or () if target["status"] == ATTACHED}
         wire = any(probe.name in _WIRE and probe.status in (ATTACHED, PARTIAL, OVER_BUDGET) for probe in engine.probes)
         for record in records:

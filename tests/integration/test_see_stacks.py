@@ -166,6 +166,27 @@ def test_a_process_that_ended_before_its_library_was_probed(tmp_path):
     assert any("ended before a probe was on their libraries" in reason for reason in window.profile["coverage"]["reasons"])
 
 
+def test_in_another_mount_namespace(server_program, site):
+    """A container's program and its JDK, at paths that are not there, or other files, in the host's."""
+    key, certificate = site
+    folder = "/mnt"
+    script = "mount -t tmpfs none %s && cp %s %s/agent && exec %s/agent 127.0.0.65:8443 %s %s" % (folder, server_program, folder, folder, certificate, key)
+    home = pathlib.Path(JVM).parents[2]
+    configuration = os.path.realpath(home / "conf/security/java.security")
+    assert configuration.startswith("/etc/")  # an absolute link leads there, which is another file in the namespace
+    java = ("mount -t tmpfs none /opt && mkdir /opt/jdk && mount --bind %s /opt/jdk && cp %s /opt/own && echo security.provider.13=OnlyHere >> /opt/own &&"
+            "mount --bind /opt/own %s && exec /opt/jdk/bin/java %s wait" % (home, configuration, configuration, SOURCES / "Providers.java"))
+    with running("unshare", "--mount", "sh", "-c", script, first="listening") as server, \
+            running("unshare", "--mount", "sh", "-c", java, first="disabled") as machine:
+        with traced(pids=[server, machine]) as window:
+            pass
+    entry = process(window.profile, server)
+    assert entry["exe"] == "/mnt/agent" and stack(entry, "Go crypto/tls")["path"] == "/mnt/agent" and not os.path.exists("/mnt/agent")
+    found = stack(process(window.profile, machine), "Java JSSE")
+    assert found["path"] == "/opt/jdk/lib/server/libjvm.so" and found["version"].startswith("17.")
+    assert found["details"]["providers"][-1] == "OnlyHere"
+
+
 def test_a_snapshot_calls_nothing_observed(server_program, site):
     snapshot = ("import json, sys; from ansible_collections.cryptofleet.audit.plugins.module_utils._tracer import Request, snapshot;"
                 "print(json.dumps(snapshot(Request(pids=[int(pid) for pid in sys.argv[1:]]))))")
