@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import pytest
 from peers import names
@@ -33,6 +33,7 @@ class Row(NamedTuple):
     said: Said
     wanted: Wanted
     port: int  # of the server
+    client_address: Optional[str] = None  # where it is not the server's
 
 
 class Table:
@@ -116,9 +117,8 @@ def assert_agrees(profile, row, count=1, transport="tcp"):
         assert entry["alpn"] == (said.alpn or None if said.version == "TLS 1.2" else None)
     if said.hello_retry is not None:
         assert entry["hello_retry"] == said.hello_retry
-    local, peer = (row.port, None) if said.role == "server" else (None, row.port)
-    assert entry["local"] == {"address": wanted.address, "port": local}
-    assert entry["peer"] == {"address": wanted.address, "port": peer}
+    ends = {"address": wanted.address, "port": row.port}, {"address": row.client_address or wanted.address, "port": None}
+    assert (entry["local"], entry["peer"]) == (ends if said.role == "server" else ends[::-1])
     assert entry["count"] == count
     assert profile["window"]["started_at"] <= entry["first_seen"] <= entry["last_seen"] <= profile["window"]["ended_at"]
     assert entry["evidence"] == {"source": "wire", "grade": "observed"}
