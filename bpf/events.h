@@ -131,11 +131,11 @@ enum inode_class {
 struct operation_key {
 	struct image image;
 	__u16 library;			/* index user space gave the attached file */
-	__u16 function;			/* index into the function table of user space */
+	__u16 function;			/* index into the function tables of user space, all libraries' in one */
 	__u8 operation;			/* enum direction */
 	__u8 internal;			/* called from inside the library itself */
 	__u16 key_bits;			/* where an argument gives it: then each size is counted by itself */
-	__u32 nid;			/* OpenSSL's number of the algorithm, 0 where it has a name only */
+	__u32 nid;			/* the library's number of the algorithm, 0 where it has a name only */
 	__u32 digest_nid;
 	char name[24];			/* algorithm by name, NUL padded; empty where nid tells; the last is NAME_CUT where it was longer */
 };
@@ -154,7 +154,7 @@ struct operation_event {
 	__u32 pad;
 };
 
-/* How one public function of OpenSSL names its algorithm: a row that user space fills in. */
+/* How one public function of a library names its algorithm: a row that user space fills in. */
 struct function {
 	__s64 text_low;		/* the library's code relative to the probed address: [low, high) */
 	__s64 text_high;
@@ -166,7 +166,8 @@ struct function {
 	__u8 direction_argument;	/* 0: none; else the argument that is 1 for encrypt, 0 for decrypt, -1 for unchanged */
 	__u8 bits_argument;	/* 0: none; else the argument that is a key size in bits */
 	__u16 stack;		/* bytes the stack pointer is below its value at the function's entry, where the probe sits */
-	__u16 pad[3];
+	__u16 offset;		/* of what is read in the object, by its shape */
+	__u16 pad[2];
 	__u64 wrappers[2];	/* bit map of the rows whose function may end in a jump to this one */
 };
 

@@ -1,10 +1,11 @@
 // SPDX-FileCopyrightText: cryptofleet.audit contributors
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Probe `openssl_api`: which process asked libcrypto or libssl for which operation with which algorithm, counted here.
+ * Probes `openssl_api` and `library_api`: which process asked which library for which operation with which algorithm, counted here.
  *
  * Uprobes at function entry or a few instructions on (_x86_prologue.py), nothing at return. Each function of each library file has a row in `functions` (which argument names the
- * algorithm, and how), given by user space from plugins/module_utils/_openssl_functions.py.
+ * algorithm, and how), given by user space from plugins/module_utils/_openssl_functions.py
+ * and _library_functions.py.
  *
  * Counted once: a public function that calls another public one inside the library must not count twice.
  *  - A nested call returns into the library's own text: the return address tells, and the count is kept apart (`internal`).
@@ -12,8 +13,9 @@
  *    is known to end in a jump to this one, by the same thread, at the same slot, with the same return address, it turned into
  *    this one. Foreign function interfaces call everything from one place, so slot and address alone would not tell.
  */
-#define FUNCTION_ROWS 96
-#define LIBRARIES 16
+#define FUNCTION_ROWS 96	/* of one library */
+#define FUNCTIONS 480		/* of all libraries that user space knows */
+#define LIBRARIES 48
 #ifdef ATTACH_COOKIES
 #define HAVE_TASK_BTF	/* whatever has the link that these cookies come by has that too */
 #endif
@@ -27,11 +29,11 @@ enum shape {
 	SHAPE_NID,		/* the argument is the NID */
 	SHAPE_CIPHER,		/* EVP_CIPHER *: nid at 0, key_len at 8. NULL: first member of the EVP_CIPHER_CTX in argument 0 */
 	SHAPE_DIGEST,		/* EVP_MD *: nid at 0. NULL: first member of the EVP_MD_CTX in argument 0 */
-	SHAPE_NAME,		/* const char * */
-	SHAPE_METHOD,		/* context whose first member points to a fetched method with type_name at 16 (3.x) */
-	SHAPE_PKEY_CTX_1_1,	/* EVP_PKEY_CTX of 1.1: pmeth at 0, pkey_id at 0 of it */
-	SHAPE_PKEY_CTX_3,	/* EVP_PKEY_CTX of 3.x: keytype at 24 */
-	SHAPE_PKEY,		/* EVP_PKEY *: type at 0 */
+	SHAPE_TEXT,		/* characters at `offset` of the object: const char * */
+	SHAPE_FIRST_FIELD_TEXT,	/* the object's first member points to a structure with a const char * at `offset` */
+	SHAPE_FIRST_FIELD,	/* the object's first member points to a structure with the number at `offset` */
+	SHAPE_FIELD_TEXT,	/* const char * at `offset` of the object */
+	SHAPE_FIELD,		/* the number at `offset` of the object */
 	SHAPE_CIPHER_3,		/* the same of 3.x, whose fetched ciphers may have no number: type_name at 104 */
 	SHAPE_DIGEST_3,		/* likewise: type_name at 96 */
 };
@@ -62,7 +64,7 @@ struct last_call {
 	__u64 slot;
 	__u64 return_address;
 	__u32 row;
-	__u32 pad;
+	__u32 library;
 };
 
 /* By thread id. */
@@ -83,7 +85,7 @@ struct calls {
 };
 
 struct all_calls {
-	struct calls functions[FUNCTION_ROWS];
+	struct calls functions[FUNCTIONS];
 };
 
 struct {
@@ -95,6 +97,7 @@ struct {
 
 /* No function of a library, but of the tracer: it calls that to measure what a hit costs, so all is done as for others, and told nowhere. */
 #define MEASURED_ROW (FUNCTION_ROWS - 1)
+#define MEASURED_FUNCTION (FUNCTIONS - 1)
 
 #if defined(__TARGET_ARCH_x86)
 #define STACK(ctx) ((ctx)->sp)
@@ -185,28 +188,29 @@ static __always_inline __u64 find_algorithm(struct pt_regs *ctx, const struct fu
 		if (!key->nid && object && function->shape == SHAPE_DIGEST_3)
 			name_at(pointer_at(object + 96), key);
 		break;
-	case SHAPE_NAME:
-		name_at(object, key);
+	case SHAPE_TEXT:
+		name_at(object ? object + function->offset : 0, key);
 		break;
-	case SHAPE_METHOD:
+	case SHAPE_FIRST_FIELD_TEXT:
+	case SHAPE_FIRST_FIELD:
 		object = pointer_at(object);
-		name_at(object ? pointer_at(object + 16) : 0, key);
-		break;
-	case SHAPE_PKEY_CTX_1_1:
-		key->nid = number_at(pointer_at(object));
-		break;
-	case SHAPE_PKEY_CTX_3:
-		name_at(object ? pointer_at(object + 24) : 0, key);
-		break;
-	case SHAPE_PKEY:
-		key->nid = number_at(object);
+		/* fallthrough */
+	case SHAPE_FIELD_TEXT:
+	case SHAPE_FIELD:
+		if (!object)
+			break;
+		object += function->offset;
+		if (function->shape == SHAPE_FIELD || function->shape == SHAPE_FIRST_FIELD)
+			key->nid = number_at(object);
+		else
+			name_at(pointer_at(object), key);
 		break;
 	}
 	if (function->digest_shape == SHAPE_DIGEST)
 		key->digest_nid = number_at(argument_of(ctx, function->digest_argument));
 	else if (function->digest_shape == SHAPE_NID)
 		key->digest_nid = (__u32)argument_of(ctx, function->digest_argument);
-	else if (function->digest_shape == SHAPE_NAME)
+	else if (function->digest_shape == SHAPE_TEXT)
 		name_at(argument_of(ctx, function->digest_argument), key);
 	if (function->bits_argument)
 		key->key_bits = (__u16)argument_of(ctx, function->bits_argument);
@@ -218,15 +222,15 @@ static __always_inline __u64 find_algorithm(struct pt_regs *ctx, const struct fu
 	return cipher;
 }
 
-static __always_inline int turned_from_tail_call(const struct function *function, __u32 row, __u64 slot, __u64 return_address)
+static __always_inline int turned_from_tail_call(const struct function *function, __u32 library, __u32 row, __u64 slot, __u64 return_address)
 {
 	__u32 thread = (__u32)bpf_get_current_pid_tgid();
 	struct last_call *last = bpf_map_lookup_elem(&last_calls, &thread);
-	struct last_call now = { .slot = slot, .return_address = return_address, .row = row };
+	struct last_call now = { .slot = slot, .return_address = return_address, .row = row, .library = library };
 	int turned = 0;
 
 	if (last) {
-		if (last->slot == slot && last->return_address == return_address && last->row < 128)
+		if (last->slot == slot && last->return_address == return_address && last->library == library && last->row < 128)
 			turned = (last->row < 64 ? function->wrappers[0] : function->wrappers[1]) >> (last->row & 63) & 1;
 		*last = now;
 	} else {
@@ -264,7 +268,7 @@ static __always_inline void tally(struct operation_key *key, __u64 cipher)
 			count(COUNT_MAP_FULL);
 		return;
 	}
-	if (key->function == MEASURED_ROW)
+	if (key->function == MEASURED_FUNCTION)
 		return;
 	fill_subject(&event.subject, (struct task_struct *)bpf_get_current_task());
 	event.key = *key;
@@ -281,14 +285,19 @@ static __attribute__((noinline)) int called(struct pt_regs *ctx, __u64 library, 
 	struct function *function;
 	struct operation_key key = {};
 	__u64 slot, return_address;
-	struct all_calls *calls;
+	struct all_calls *all;
+	struct calls *calls;
 	__s64 distance;
 
-	calls = bpf_map_lookup_elem(&function_calls, &zero);
+	all = bpf_map_lookup_elem(&function_calls, &zero);
 	function = bpf_map_lookup_elem(&functions, &row);
-	if (index >= FUNCTION_ROWS || !calls || !function)
+	if (index >= FUNCTION_ROWS || !all || !function)
 		return 0;
-	calls->functions[index].all += 1;
+	key.function = function->id;
+	if (key.function >= FUNCTIONS)
+		return 0;
+	calls = &all->functions[key.function];
+	calls->all += 1;
 	if (bpf_get_current_pid_tgid() >> 32 == settings.tracer_pid && index != MEASURED_ROW)
 		return 0;
 	slot = STACK(ctx) + function->stack;
@@ -296,14 +305,13 @@ static __attribute__((noinline)) int called(struct pt_regs *ctx, __u64 library, 
 	distance = return_address - ADDRESS(ctx);
 	key.internal = distance >= function->text_low && distance < function->text_high;
 	if (key.internal)
-		calls->functions[index].internal += 1;
-	else if (turned_from_tail_call(function, index, slot, return_address)) {
+		calls->internal += 1;
+	else if (turned_from_tail_call(function, library, index, slot, return_address)) {
 		count(COUNT_NESTED);
 		return 0;
 	}
 	fill_current_image(&key.image);
 	key.library = library;
-	key.function = function->id;
 	tally(&key, find_algorithm(ctx, function, &key));
 	return 0;
 }

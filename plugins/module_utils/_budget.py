@@ -42,8 +42,9 @@ class FunctionCalls:
 
     def read(self):
         """Calls of each function so far: list of Calls."""
-        words, step = self._map.first(), self._row_words
-        return [Calls(sum(words[2 * row::step]), sum(words[2 * row + 1::step])) for row in range(self._functions)]
+        words, used = self._map.first(), 2 * self._functions
+        totals = list(map(sum, zip(*(words[first:first + used] for first in range(0, len(words), self._row_words)))))
+        return list(map(Calls, totals[::2], totals[1::2]))
 
 
 class LetGo(NamedTuple):

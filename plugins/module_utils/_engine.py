@@ -11,13 +11,14 @@ from . import _engine_libbpf
 from ._engine_libbpf import LibbpfEngine
 from ._errors import AuditError
 
-PROBES = ("process", "file_open", "library_load", "openssl_api", "tls_handshake", "ssh_kex")
+PROBES = ("process", "file_open", "library_load", "openssl_api", "library_api", "tls_handshake", "ssh_kex")
 
 
 def choose_engine(request):
     """Attach the best engine there is, or the one that was asked for.
 
-    An engine has name, grade, version, probes (list of Probe), files and openssl (two of them), and wait(), read(), add_library(),
+    An engine has name, grade, version, probes (list of Probe), files (one of them) and functions
+    (counts(), library(), is_target()), and wait(), read(), add_library(),
     add_executable() and close(); a further one goes between the two below.
 
     :arg request: Request of _tracer.

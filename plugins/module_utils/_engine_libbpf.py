@@ -15,11 +15,13 @@ import time
 
 from . import _elf, _events, _kernel, _libraries
 from ._errors import AuditError
+from ._families import FAMILIES, family_of
+from ._function_programs import FunctionPrograms
 from ._libbpf import Libbpf, LoadError, RingReader
 from ._probe import DISABLED, FAILED
 from ._probe_file_open import FileOpenProbe
+from ._probe_functions import FunctionProbe
 from ._probe_library_load import LibraryLoadProbe
-from ._probe_openssl_api import OpensslApiProbe
 from ._probe_process import ProcessProbe
 from ._probe_ssh_kex import SshKexProbe
 from ._probe_tls_handshake import TlsHandshakeProbe
@@ -36,7 +38,14 @@ _EXECUTABLES = (b"/usr/bin/node", b"/usr/local/bin/node", b"/usr/bin/nodejs", b"
 # Where musl's linker and locally built software look; ld.so.cache has the rest.
 _FOLDERS = (b"/lib", b"/usr/lib", b"/usr/local/lib", b"/usr/local/lib64", b"/usr/local/ssl/lib", b"/usr/local/ssl/lib64", b"/opt/openssl/lib")
 
-_OPENSSL_FAMILY = ("libcrypto", "libssl")
+# Distinct files that are probed, of each kind: together LIBRARIES of bpf/openssl_api.bpf.c
+_MOST_OPENSSL_FILES = 16
+_MOST_OTHER_FILES = 32
+
+_OPENSSL = FAMILIES[0]
+_OPENSSL_FILES = rb"lib(?:crypto|ssl)\.so"
+# the others' libraries of _libraries.CATALOGUE; a test compares
+_OTHER_FILES = rb"lib(?:gnutls|gcrypt|sodium|nettle|hogweed|nss3|ssl3|wolfssl|mbedcrypto|tfpsacrypto)\.so"
 
 
 def refusal():
@@ -81,18 +90,20 @@ class LibbpfEngine:
         self.process = ProcessProbe(*shared)
         self.files = FileOpenProbe(*shared)
         self.libraries = LibraryLoadProbe()
-        self.openssl = OpensslApiProbe(*shared)
+        self.functions = FunctionPrograms(*shared)
+        self.openssl = FunctionProbe("openssl_api", FAMILIES[:1], _MOST_OPENSSL_FILES, "no OpenSSL was found on this host or in any process",
+                                     self.functions)
+        self.others = FunctionProbe("library_api", FAMILIES[1:], _MOST_OTHER_FILES, "none of its libraries was found on this host or in any process",
+                                    self.functions)
         looks = {TlsHandshakeProbe.name: _events.LOOK_TLS, SshKexProbe.name: _events.LOOK_SSH}
         self._wire = WireTap(self._libbpf, sum(bit for name, bit in looks.items() if wanted.get(name, True)))
-        self.probes = [self.process, self.files, self.libraries, self.openssl, TlsHandshakeProbe(self._wire), SshKexProbe(self._wire)]
+        self.probes = [self.process, self.files, self.libraries, self.openssl, self.others, TlsHandshakeProbe(self._wire), SshKexProbe(self._wire)]
         self._late = []
         self._reader = RingReader(self._libbpf, self._ring)
         self._waiter = select.epoll()
         for probe in self.probes:
             probe.open(wanted.get(probe.name, True))
-        began = time.monotonic()
-        self._add_installed_openssl()
-        self.openssl.open_seconds += time.monotonic() - began
+        self._add_installed()
         self._require_probe()
         try:
             filenos = [self._reader.fileno()] + self.files.filenos() + self.libraries.filenos() + self._wire.filenos()
@@ -113,16 +124,29 @@ class LibbpfEngine:
                 said.append("%s: %s%s" % (probe.name, probe.reason, " (%s)" % words[-1] if words else ""))
             raise AuditError("no probe could be attached: %s" % "; ".join(said))
 
-    def _add_installed_openssl(self):
+    def _add_installed(self):
         """Probe what a process of the window is likely to load, before it does."""
-        for path in installed_openssl():
-            if path in _EXECUTABLES and self.openssl.slow_to_detach:
-                continue  # then it is probed when it is started
+        began = time.monotonic()
+        self._add_files(installed(_OPENSSL_FILES), _OPENSSL, self.openssl)
+        if not self.functions.slow_to_detach:  # then the rest is probed when it is mapped or started
+            self._add_files([path for path in _EXECUTABLES if os.path.exists(path)], _OPENSSL, self.openssl)
+        self.openssl.open_seconds += time.monotonic() - began
+        began = time.monotonic()
+        if not self.functions.slow_to_detach:
+            for path in installed(_OTHER_FILES):
+                library = _libraries.recognise(os.path.realpath(path))
+                if library is not None:
+                    self._add_files([path], family_of(library.name), self.others)
+        self.others.open_seconds += time.monotonic() - began
+
+    @staticmethod
+    def _add_files(paths, family, probe):
+        for path in paths:
             try:
                 fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             except OSError:
                 continue
-            self.openssl.add(fd, os.path.realpath(path))
+            probe.add(fd, os.path.realpath(path), family)
 
     def add_executable(self, path, opener):
         """Probe an executable if it exports OpenSSL itself, as node does.
@@ -135,31 +159,33 @@ class LibbpfEngine:
             return
         try:
             found = os.fstat(fd)
-            if self.openssl.is_target(found.st_dev, found.st_ino):
+            if self.functions.is_target(found.st_dev, found.st_ino):
                 return
             with _elf.ElfFile.open(fd) as elf:
                 exports = _libraries.exports_openssl(elf)
             if exports:
-                self.openssl.add(os.dup(fd), path)
+                self.openssl.add(os.dup(fd), path, _OPENSSL)
         except (OSError, _elf.ElfError):
             return
         finally:
             os.close(fd)
 
     def add_library(self, path, opener):
-        """Probe a libcrypto or libssl that a process maps.
+        """Probe a library that a process maps.
 
         :arg path: bytes, for the report. :arg opener: bytes, a path that leads to the very file (/proc/PID/map_files/...).
         :returns: True where it was not probed before, so that what came earlier was not seen.
         """
         library = _libraries.recognise(path)
-        if library is None or library.name not in _OPENSSL_FAMILY:
+        family = family_of(library.name) if library is not None else None
+        if family is None:
             return False
         try:
             fd = os.open(opener, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             return False
-        return self.openssl.add(fd, path) is not None
+        probe = self.openssl if family is _OPENSSL else self.others
+        return probe.add(fd, path, family) is not None
 
     def wait(self, seconds):
         """Wait for that long (float), or until a buffer fills up."""
@@ -167,7 +193,7 @@ class LibbpfEngine:
 
     def read(self):
         """Everything since the last call, ordered by time, but what is later than the beginning of this call: that is kept."""
-        self.openssl.keep_budget()
+        self.functions.keep_budget()
         until = _kernel.clock_boottime_ns()
         events = self._late + [_events.decode(record) for record in self._reader.read()]
         events += self.libraries.read() + self._wire.read()
@@ -181,6 +207,7 @@ class LibbpfEngine:
         """Detach everything. May be called twice."""
         for probe in self.probes:
             probe.close()
+        self.functions.close()
         self._wire.close()
         if self._reader:
             self._reader.close()
@@ -189,19 +216,19 @@ class LibbpfEngine:
             os.close(self._ring)
 
 
-def installed_openssl():
-    """Paths (bytes) of every libcrypto and libssl of the dynamic linker's cache and folders, and of known executables."""
+def installed(names):
+    """Paths (bytes) of the libraries whose file name begins with a pattern (bytes), in the dynamic linker's cache and folders."""
     found = []
     try:
         with open(_LINKER_CACHE, "rb") as stream:
             content = stream.read(16 << 20)
-        found += re.findall(rb"/[^\0]*/lib(?:crypto|ssl)\.so[^\0/]*(?=\0)", content)
+        found += re.findall(rb"/[^\0]*/" + names + rb"[^\0/]*(?=\0)", content)
     except OSError:
         pass
     for folder in _FOLDERS:
         try:
-            names = os.listdir(folder)
+            files = os.listdir(folder)
         except OSError:
             continue
-        found += [folder + b"/" + name for name in names if re.match(rb"lib(?:crypto|ssl)\.so", name)]
-    return sorted(set(found)) + [path for path in _EXECUTABLES if os.path.exists(path)]
+        found += [folder + b"/" + name for name in files if re.match(names, name)]
+    return sorted(set(found))

@@ -49,13 +49,15 @@ class _Unsupported(Probe):
             self.status, self.reason = UNSUPPORTED, self._why
 
 
-class _NoOperations(_Unsupported):
-    """openssl_api, as far as others ask it."""
+class _NoFunctions:
+    """FunctionPrograms, as far as others ask it."""
 
-    def counts(self, over=None):
+    @staticmethod
+    def counts(_over=None):
         return []
 
-    def is_target(self, _device, _inode):
+    @staticmethod
+    def is_target(_device, _inode):
         return False
 
 
@@ -93,9 +95,10 @@ class ProcfsEngine:
         self.process = _Polled("process", "/proc")
         self.files = _Files()
         self.libraries = _Polled("library_load", "/proc/PID/maps")
-        self.openssl = _NoOperations("openssl_api", "engine procfs sees no function calls")
+        self.functions = _NoFunctions()
+        calls = [_Unsupported(name, "engine procfs sees no function calls") for name in ("openssl_api", "library_api")]
         wire = [_Unsupported(name, "engine procfs sees no packets") for name in ("tls_handshake", "ssh_kex")]
-        self.probes = [self.process, self.files, self.libraries, self.openssl] + wire
+        self.probes = [self.process, self.files, self.libraries] + calls + wire
         for probe in self.probes:
             probe.open(wanted.get(probe.name, True))
         self._seen = set()

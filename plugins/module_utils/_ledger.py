@@ -10,8 +10,8 @@ from __future__ import annotations
 import collections
 
 from . import _events, _kernel, _libraries, _operation_names, _proc
+from ._families import FUNCTIONS
 from ._handshake_records import hold
-from ._openssl_functions import FUNCTIONS
 from ._records import TICK_NS, FileRecord, OperationRecord, ProcessRecord
 from ._session import Session
 
@@ -313,6 +313,7 @@ class Ledger:
     def _operation(self, record, key, key_bits, library, time):
         function = FUNCTIONS[key.function]
         algorithm, name = _operation_names.algorithm(function, key), _operation_names.operation(function, key)
+        key_bits = _operation_names.key_bits(function, key_bits, algorithm)
         cut = _operation_names.is_cut(key)
         identity = (library, function.name, algorithm, name, key_bits, bool(key.internal), cut)
         held = record.operations.get(identity)

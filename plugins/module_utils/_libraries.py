@@ -189,12 +189,6 @@ def recognise(path):
     return None
 
 
-def is_openssl(path):
-    """Whether a file is libcrypto or libssl by its name. :arg path: bytes, as recognise's."""
-    library = recognise(path)
-    return library is not None and library.name in ("libcrypto", "libssl")
-
-
 def identify(elf, library, path=None):
     """Family and version of a library from its content, else from the digits in its file name.
 

@@ -11,36 +11,7 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
-
-# enum shape of bpf/openssl_api.bpf.c
-NONE, NID, CIPHER, DIGEST, NAME, METHOD, PKEY_CTX_1_1, PKEY_CTX_3, PKEY, CIPHER_3, DIGEST_3 = range(11)
-# Stands for PKEY_CTX_1_1 or PKEY_CTX_3, as the library's version has it.
-PKEY_CTX = -1
-
-
-class Function(NamedTuple):
-    """One row. operation is a word of the profile; algorithm is fixed where shape is NONE, else a pattern for what is found."""
-
-    name: str
-    operation: str
-    shape: int
-    argument: int = 0
-    digest_shape: int = NONE
-    digest_argument: int = 0
-    direction_argument: int = 0
-    bits_argument: int = 0
-    algorithm: Optional[str] = None
-    before_3: bool = False  # only in libraries before 3.0: later ones call it themselves for every digest, and deprecate it
-
-    def wanted_arguments(self):
-        """The arguments (set of int, 0 to 5) that the probe reads."""
-        wanted = {self.argument} if self.shape != NONE else set()
-        if self.shape in (CIPHER, DIGEST):
-            wanted.add(0)  # the context tells where the object is NULL
-        if self.digest_shape != NONE:
-            wanted.add(self.digest_argument)
-        return wanted | {argument for argument in (self.direction_argument, self.bits_argument) if argument}
+from ._functions import CIPHER, DIGEST, FIELD, FIRST_FIELD_TEXT, NID, NONE, PKEY_CTX, TEXT, Family, Function
 
 
 def _each(names, operation, shape, argument=0, **more):
@@ -61,7 +32,7 @@ _CIPHERS = (
 _DIGESTS = (
     _each("EVP_DigestInit EVP_DigestInit_ex EVP_DigestInit_ex2", "digest", DIGEST, 1)
     + _each("EVP_Digest", "digest", DIGEST, 4)
-    + _each("EVP_Q_digest", "digest", NAME, 1)
+    + _each("EVP_Q_digest", "digest", TEXT, 1)
     + _each("MD5", "digest", NONE, algorithm="MD5")
     + _each("MD5_Init", "digest", NONE, algorithm="MD5", before_3=True)
     + _each("SHA1", "digest", NONE, algorithm="SHA1")
@@ -80,9 +51,9 @@ _DIGESTS = (
 _KEYED = (
     _each("HMAC_Init HMAC_Init_ex", "mac", DIGEST, 3, algorithm="HMAC-%s")
     + _each("HMAC", "mac", DIGEST, 0, algorithm="HMAC-%s")
-    + _each("EVP_MAC_init", "mac", METHOD, 0)
-    + _each("EVP_Q_mac", "mac", NAME, 1)
-    + _each("EVP_KDF_derive", "derive", METHOD, 0)
+    + _each("EVP_MAC_init", "mac", FIRST_FIELD_TEXT, 0, offset=16)
+    + _each("EVP_Q_mac", "mac", TEXT, 1)
+    + _each("EVP_KDF_derive", "derive", FIRST_FIELD_TEXT, 0, offset=16)
     + _each("PKCS5_PBKDF2_HMAC", "derive", DIGEST, 5, algorithm="PBKDF2-HMAC-%s")
     + _each("PKCS5_PBKDF2_HMAC_SHA1", "derive", NONE, algorithm="PBKDF2-HMAC-SHA1")
     + _each("EVP_PBE_scrypt", "derive", NONE, algorithm="SCRYPT")
@@ -91,16 +62,16 @@ _KEYED = (
 
 # EVP_DigestSignInit(3), EVP_DigestVerifyInit(3), EVP_SignInit(3), EVP_VerifyInit(3), X509_sign(3), RSA_sign(3), ECDSA_sign(3), DSA_sign(3)
 _SIGNATURES = (
-    _each("EVP_DigestSignInit", "sign", PKEY, 4, digest_shape=DIGEST, digest_argument=2)
-    + _each("EVP_DigestVerifyInit", "verify", PKEY, 4, digest_shape=DIGEST, digest_argument=2)
-    + _each("EVP_DigestSignInit_ex", "sign", PKEY, 5, digest_shape=NAME, digest_argument=2)
-    + _each("EVP_DigestVerifyInit_ex", "verify", PKEY, 5, digest_shape=NAME, digest_argument=2)
-    + _each("EVP_SignFinal EVP_SignFinal_ex", "sign", PKEY, 3)
-    + _each("EVP_VerifyFinal EVP_VerifyFinal_ex", "verify", PKEY, 3)
+    _each("EVP_DigestSignInit", "sign", FIELD, 4, digest_shape=DIGEST, digest_argument=2)
+    + _each("EVP_DigestVerifyInit", "verify", FIELD, 4, digest_shape=DIGEST, digest_argument=2)
+    + _each("EVP_DigestSignInit_ex", "sign", FIELD, 5, digest_shape=TEXT, digest_argument=2)
+    + _each("EVP_DigestVerifyInit_ex", "verify", FIELD, 5, digest_shape=TEXT, digest_argument=2)
+    + _each("EVP_SignFinal EVP_SignFinal_ex", "sign", FIELD, 3)
+    + _each("EVP_VerifyFinal EVP_VerifyFinal_ex", "verify", FIELD, 3)
     + _each("EVP_PKEY_sign_init EVP_PKEY_sign_init_ex EVP_PKEY_sign_message_init", "sign", PKEY_CTX)
     + _each("EVP_PKEY_verify_init EVP_PKEY_verify_init_ex EVP_PKEY_verify_message_init", "verify", PKEY_CTX)
-    + _each("X509_sign X509_REQ_sign X509_CRL_sign", "sign", PKEY, 1, digest_shape=DIGEST, digest_argument=2)
-    + _each("X509_verify X509_REQ_verify X509_CRL_verify", "verify", PKEY, 1)
+    + _each("X509_sign X509_REQ_sign X509_CRL_sign", "sign", FIELD, 1, digest_shape=DIGEST, digest_argument=2)
+    + _each("X509_verify X509_REQ_verify X509_CRL_verify", "verify", FIELD, 1)
     + _each("RSA_sign", "sign", NONE, digest_shape=NID, digest_argument=0, algorithm="RSA")
     + _each("RSA_verify", "verify", NONE, digest_shape=NID, digest_argument=0, algorithm="RSA")
     + _each("ECDSA_sign ECDSA_do_sign", "sign", NONE, algorithm="ECDSA")
@@ -119,7 +90,7 @@ _KEYS = (
     + _each("EVP_PKEY_encapsulate_init", "encapsulate", PKEY_CTX)
     + _each("EVP_PKEY_decapsulate_init", "decapsulate", PKEY_CTX)
     + _each("EVP_PKEY_keygen EVP_PKEY_generate", "key_generation", PKEY_CTX)
-    + _each("EVP_PKEY_Q_keygen", "key_generation", NAME, 2)
+    + _each("EVP_PKEY_Q_keygen", "key_generation", TEXT, 2)
     + _each("RSA_generate_key_ex", "key_generation", NONE, bits_argument=1, algorithm="RSA")
     + _each("EC_KEY_generate_key", "key_generation", NONE, algorithm="EC")
     + _each("DSA_generate_key", "key_generation", NONE, algorithm="DSA")
@@ -131,11 +102,9 @@ _KEYS = (
 # SSL_CTX_new(3)
 _TLS = _each("SSL_CTX_new SSL_CTX_new_ex", "tls_context", NONE, algorithm="TLS")
 
-FUNCTIONS = _CIPHERS + _DIGESTS + _KEYED + _SIGNATURES + _KEYS + _TLS
-NAMES = tuple(function.name for function in FUNCTIONS)
+_FUNCTIONS = _CIPHERS + _DIGESTS + _KEYED + _SIGNATURES + _KEYS + _TLS
 
-# Function -> the functions that may end in a jump to it, as the sources have them (crypto/evp, crypto/hmac, ssl/ssl_lib.c of 1.1.1 and
-# 3.x): such a call is one operation, though both entries are passed.
+# As the sources have them: crypto/evp, crypto/hmac, ssl/ssl_lib.c of 1.1.1 and 3.x. EVP_MAC and EVP_KDF: type_name of the method is at 16.
 _WRAPPERS = {
     "EVP_CipherInit": "EVP_EncryptInit EVP_DecryptInit",
     "EVP_CipherInit_ex": "EVP_CipherInit EVP_EncryptInit EVP_EncryptInit_ex EVP_DecryptInit EVP_DecryptInit_ex",
@@ -157,8 +126,4 @@ _WRAPPERS = {
     "SSL_CTX_new_ex": "SSL_CTX_new",
 }
 
-
-def wrapper_bits(name):
-    """The rows that may turn into the function of that name, as two words of 64 bits: bit n of word w is row 64 * w + n."""
-    bits = sum(1 << NAMES.index(wrapper) for wrapper in _WRAPPERS.get(name, "").split())
-    return bits & 0xFFFFFFFFFFFFFFFF, bits >> 64
+OPENSSL = Family("OpenSSL", ("libcrypto", "libssl"), _FUNCTIONS, _WRAPPERS)

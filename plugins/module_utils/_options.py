@@ -10,7 +10,7 @@ from __future__ import annotations
 from ._errors import AuditError
 from ._tracer import Request
 
-PROBES = ("process", "file_open", "library_load", "openssl_api", "tls_handshake", "ssh_kex")
+PROBES = ("process", "file_open", "library_load", "openssl_api", "library_api", "tls_handshake", "ssh_kex")
 
 # option -> (lowest, highest): stated in the documentation too
 _BOUNDS = {

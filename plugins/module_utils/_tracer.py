@@ -18,6 +18,7 @@ from typing import Dict, List
 from . import _events, _kernel, _libraries, _proc
 from ._engine import choose_engine
 from ._errors import AuditError
+from ._families import family_of
 from ._limits import within_limits
 from ._probe_file_open import FileObserved
 from ._selection import Selection
@@ -117,11 +118,11 @@ class Window:
             return
         identity = (found.st_dev, found.st_ino)
         record.exe_inode = record.exe_inode or found.st_ino
-        probed_before = self.engine.openssl.is_target(*identity)
+        probed_before = self.engine.functions.is_target(*identity)
         if identity not in self._known_executables:
             self._known_executables.add(identity)
             self.engine.add_executable(record.exe, opener)
-        if self.engine.openssl.is_target(*identity):
+        if self.engine.functions.is_target(*identity):
             if not probed_before and not present:
                 self._came_late(record.exe, None)
             self.ledger.add_library(record, record.exe, None, record.exec_time, "executable", record.source, bool(record.exe_deleted))
@@ -175,7 +176,7 @@ class Window:
         """Take the counts of what has ended out of the kernel, whose maps hold so many."""
         self.ledger.sightings = 0
         self.ledger.count_files(self.engine.files.counts(self.ledger.is_over))
-        self.ledger.count_operations(self.engine.openssl.counts(self.ledger.is_over), lambda number: self.engine.openssl.library(number).path)
+        self.ledger.count_operations(self.engine.functions.counts(self.ledger.is_over), lambda number: self.engine.functions.library(number).path)
 
     def _take(self, events):
         for event in events:
@@ -207,7 +208,7 @@ class Window:
         elif isinstance(event, _events.LibraryMapped):
             self._take_library(event)
         elif isinstance(event, _events.OperationSeen):
-            self.ledger.on_operation(event, self.engine.openssl.library(event.key.library).path)
+            self.ledger.on_operation(event, self.engine.functions.library(event.key.library).path)
         elif isinstance(event, _events.WireData):
             self._take_wire(event)
         elif isinstance(event, _events.ProcessExec):
@@ -235,8 +236,14 @@ class Window:
         if opener is not None:
             self._known_libraries.add(identity)
         # where process and file are gone already, the next process that maps it brings it back
-        if self.engine.add_library(event.path, opener) if opener is not None else _libraries.is_openssl(event.path):
+        if self.engine.add_library(event.path, opener) if opener is not None else self._has_functions(event.path):
             self._came_late(event.path, event.build_id)
+
+    @staticmethod
+    def _has_functions(path):
+        """Whether a library that nobody could reach any more is one whose functions would have been probed."""
+        library = _libraries.recognise(path)
+        return library is not None and family_of(library.name) is not None
 
     def _way_to_library(self, record, event):
         """A path (bytes) that opens the very file of a LibraryMapped, or None."""
@@ -259,7 +266,7 @@ class Window:
         engine = self.engine
         events = engine.read()
         events += engine.read()  # what came during the first is later than it
-        opens, operations = engine.files.counts(), engine.openssl.counts()
+        opens, operations = engine.files.counts(), engine.functions.counts()
         engine.close()
         self.detach_seconds = time.monotonic() - began
         self._take(events)
@@ -267,7 +274,7 @@ class Window:
         for observed in engine.files.observe_unknown(everything=True) + engine.files.observe_written():
             self.ledger.on_file(observed)
         self.ledger.count_files(opens)
-        self.ledger.count_operations(operations, lambda number: engine.openssl.library(number).path)
+        self.ledger.count_operations(operations, lambda number: engine.functions.library(number).path)
         self._mark_replaced_libraries()
         self.ledger.release_services()
         self.process_coverage.settle(engine, engine.files.looker)

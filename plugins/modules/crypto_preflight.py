@@ -45,6 +45,10 @@ options:
         description: Calls of OpenSSL's functions.
         type: bool
         default: true
+      library_api:
+        description: Calls of the functions of GnuTLS, NSS, Libgcrypt, libsodium, Nettle, wolfSSL and Mbed TLS.
+        type: bool
+        default: true
       tls_handshake:
         description: TLS, QUIC and DTLS handshakes on the wire, whatever library makes them.
         type: bool

@@ -186,7 +186,7 @@ def probe(document, name):
 
 def statuses(document):
     """Status by probe."""
-    return {name: probe(document, name)["status"] for name in ("process", "file_open", "library_load", "openssl_api", "tls_handshake", "ssh_kex")}
+    return {name: probe(document, name)["status"] for name in ("process", "file_open", "library_load", "openssl_api", "library_api", "tls_handshake", "ssh_kex")}
 
 
 def assert_ran(document, but=None):

@@ -91,7 +91,7 @@ def test_preflight_of_this_machine():
     assert ask("preflight", engine="procfs").document["can"]["grade"] == "reduced"
 
 
-@pytest.mark.parametrize("disabled", ["process", "file_open", "library_load", "openssl_api", "tls_handshake", "ssh_kex"])
+@pytest.mark.parametrize("disabled", ["process", "file_open", "library_load", "openssl_api", "library_api", "tls_handshake", "ssh_kex"])
 def test_a_probe_that_is_not_wanted(disabled):
     for engine in ("auto", "procfs"):
         document = ask("trace", duration=1, probes={disabled: False}, engine=engine).document

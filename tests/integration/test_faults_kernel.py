@@ -14,7 +14,7 @@ from support_faults import ask, assert_ran, assert_reduced, broken, corrupt, for
 BTF = "/sys/kernel/btf"
 NO_BTF = 'mount -t tmpfs -o mode=755 tmpfs %s' % BTF
 
-ALL_BPF_FAILED = {"process": "failed", "file_open": "failed", "library_load": "attached", "openssl_api": "failed", "tls_handshake": "failed", "ssh_kex": "failed"}
+ALL_BPF_FAILED = {"process": "failed", "file_open": "failed", "library_load": "attached", "openssl_api": "failed", "library_api": "failed", "tls_handshake": "failed", "ssh_kex": "failed"}
 
 
 def no_libbpf():
@@ -159,7 +159,7 @@ def test_preflight_has_the_verifiers_words():
     entry = probe(document, "file_open")
     assert (entry["status"], entry["attach_ms"]) == ("failed", None) and entry["remedy"]
     assert any("R8 !read_ok" in line for line in entry["verifier_log"])
-    assert document["can"] == {"profile": True, "grade": "reduced", "probes": ["process", "library_load", "openssl_api", "tls_handshake", "ssh_kex"]}
+    assert document["can"] == {"profile": True, "grade": "reduced", "probes": ["process", "library_load", "openssl_api", "library_api", "tls_handshake", "ssh_kex"]}
     assert document["remedies"] == ["file_open: " + entry["remedy"]]
 
 

@@ -33,7 +33,7 @@ def test_not_root_is_a_reduced_profile_with_the_reason(nobody):
         names = {library["name"] for library in process(document, own.pid)["libraries"]}
         assert names >= {"libcrypto", "libssl"}, "its own user's processes it can see"
         assert roots.pid not in {entry["pid"] for entry in document["processes"]}
-    assert statuses(document) == {"process": "attached", "file_open": "attached", "library_load": "attached", "openssl_api": "unsupported",
+    assert statuses(document) == {"process": "attached", "file_open": "attached", "library_load": "attached", "openssl_api": "unsupported", "library_api": "unsupported",
                                   "tls_handshake": "unsupported", "ssh_kex": "unsupported"}
     assert_not_permitted(document)
 

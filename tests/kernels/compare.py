@@ -15,7 +15,7 @@ from load import INIT_CALLS, PASSWORD, RELATIVE_OPENS, Load, Ran
 
 Entry = dict[str, Any]
 
-PROBES = ("file_open", "library_load", "openssl_api", "process", "ssh_kex", "tls_handshake")
+PROBES = ("file_open", "library_api", "library_load", "openssl_api", "process", "ssh_kex", "tls_handshake")
 # what each step's processes must be seen to do: (operation, algorithm as the profile may spell it)
 _OPERATIONS = {
     "digests": [("digest", r"SHA2?-?256")],

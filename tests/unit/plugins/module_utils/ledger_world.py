@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.cryptofleet.audit.plugins.module_utils import _events, _file_kinds, _ledger, _openssl_functions, _proc
+from ansible_collections.cryptofleet.audit.plugins.module_utils import _events, _families, _file_kinds, _ledger, _proc
 from ansible_collections.cryptofleet.audit.plugins.module_utils._look import Look
 from ansible_collections.cryptofleet.audit.plugins.module_utils._probe_file_open import FileObserved
 from ansible_collections.cryptofleet.audit.plugins.module_utils._records import TICK_NS, LibraryRecord
@@ -114,7 +114,7 @@ def opened(who, time, path=b"/etc/ssl/private/site.key", inode=4, flags=0, error
 
 
 def operation(who, function="EVP_EncryptInit_ex", time=START, name=b"AES-256-GCM", bits=256, library=0, direction=0, internal=0, nid=0, digest=0):
-    number = _openssl_functions.NAMES.index(function)
+    number = [known.name for known in _families.FUNCTIONS].index(function)
     return _events.OperationSeen(time, subject(who), operation_key(who, number, name, library, direction, internal, nid, digest), bits)
 
 

@@ -13,7 +13,7 @@ import subprocess
 
 import pytest
 
-from ansible_collections.cryptofleet.audit.plugins.module_utils import _events, _libbpf, _openssl_functions
+from ansible_collections.cryptofleet.audit.plugins.module_utils import _engine_libbpf, _events, _families, _functions, _libbpf
 from ansible_collections.cryptofleet.audit.plugins.module_utils._errors import AuditError
 
 BPF = pathlib.Path(__file__).resolve().parents[4] / "bpf"
@@ -154,8 +154,11 @@ def test_numbers():
     source = (BPF / "openssl_api.bpf.c").read_text()
     assert _events.FUNCTION_ROWS == number("define FUNCTION_ROWS", source)
     shapes = re.findall(r"^\s*SHAPE_(\w+)", re.search(r"enum shape \{(.*?)\n\}", source, re.DOTALL).group(1), re.MULTILINE)
-    assert [getattr(_openssl_functions, name) for name in shapes] == list(range(len(shapes)))
-    assert len(_openssl_functions.FUNCTIONS) <= _events.FUNCTION_ROWS
+    assert [getattr(_functions, name) for name in shapes] == list(range(len(shapes)))
+    assert max(len(family.functions) for family in _families.FAMILIES) <= _events.MEASURED_ROW
+    assert _events.ALL_FUNCTIONS == number("define FUNCTIONS", source)
+    assert len(_families.FUNCTIONS) <= _events.MEASURED_FUNCTION
+    assert _engine_libbpf._MOST_OPENSSL_FILES + _engine_libbpf._MOST_OTHER_FILES == number("define LIBRARIES", source)
 
 
 def test_the_committed_objects_have_this_layout(tmp_path):

@@ -15,7 +15,7 @@ from ansible_collections.cryptofleet.audit.plugins.module_utils._probe import Pr
 from ansible_collections.cryptofleet.audit.plugins.module_utils._tracer import Request
 from ansible_collections.cryptofleet.audit.plugins.plugin_utils._schema import validate
 
-NAMES = ("process", "file_open", "library_load", "openssl_api", "tls_handshake", "ssh_kex")
+NAMES = ("process", "file_open", "library_load", "openssl_api", "library_api", "tls_handshake", "ssh_kex")
 
 
 class Made(Probe):
@@ -67,7 +67,7 @@ def test_everything_runs(preflight):
 @pytest.mark.parametrize("number, word", [(1, "root"), (13, "verifier"), (22, "kernel"), (7, "size"), (12, "memory"), (2, "hook"), (524, "troubleshooting")])
 def test_one_is_refused(preflight, number, word):
     document = preflight(file_open=refusal(number, ["R1 invalid mem access 'scalar'", "processed 12 insns"]))
-    assert document["can"] == {"profile": True, "grade": "reduced", "probes": ["process", "library_load", "openssl_api", "tls_handshake", "ssh_kex"]}
+    assert document["can"] == {"profile": True, "grade": "reduced", "probes": ["process", "library_load", "openssl_api", "library_api", "tls_handshake", "ssh_kex"]}
     probe = document["probes"][1]
     assert (probe["status"], probe["attach_ms"], probe["hook"]) == ("failed", None, None)
     assert probe["verifier_log"] == ["R1 invalid mem access 'scalar'", "processed 12 insns"]

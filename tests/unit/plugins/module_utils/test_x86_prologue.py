@@ -10,8 +10,8 @@ import subprocess
 
 import pytest
 from ansible_collections.cryptofleet.audit.plugins.module_utils._elf import ElfFile
-from ansible_collections.cryptofleet.audit.plugins.module_utils._engine_libbpf import installed_openssl
-from ansible_collections.cryptofleet.audit.plugins.module_utils._openssl_functions import FUNCTIONS, NAMES
+from ansible_collections.cryptofleet.audit.plugins.module_utils._engine_libbpf import installed
+from ansible_collections.cryptofleet.audit.plugins.module_utils._openssl_functions import OPENSSL
 from ansible_collections.cryptofleet.audit.plugins.module_utils._x86_prologue import ENTRY, Place, cheap_place
 
 RETURN = bytes.fromhex("c3") * 16
@@ -56,12 +56,12 @@ def test_every_cut_of_a_function_is_survived():
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="other machines have other instructions")
 def test_real_places_are_instructions_that_the_kernel_emulates():
     """objdump knows nothing of our tables: a place inside an instruction would corrupt the program that runs it."""
-    path = next(path for path in installed_openssl() if b"libcrypto" in path)
+    path = installed(rb"libcrypto\.so")[0]
     checked = 0
     with ElfFile.open(path) as elf:
         segment = elf.text_segments()[0]
-        found = elf.symbols(NAMES)
-        for function in FUNCTIONS:
+        found = elf.symbols([function.name for function in OPENSSL.functions])
+        for function in OPENSSL.functions:
             if function.name not in found:
                 continue
             offset, size = found[function.name]

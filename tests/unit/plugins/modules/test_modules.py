@@ -58,7 +58,7 @@ def test_options_become_a_request(call):
                                     max_libraries=12, max_operations=13, max_handshakes=14)
     request = requests[0][0]
     assert (request.pids, request.names, request.units, request.containers) == ([5, 7], ["nginx", "ss*"], ["a.service"], ["c0ffee"])
-    assert request.probes == {"process": True, "file_open": True, "library_load": True, "openssl_api": False, "tls_handshake": True, "ssh_kex": True}
+    assert request.probes == {"process": True, "file_open": True, "library_load": True, "openssl_api": False, "library_api": True, "tls_handshake": True, "ssh_kex": True}
     assert (request.follow_children, request.duration, request.engine, request.redact) == (False, 60, "procfs", False)
     assert (request.max_processes, request.max_files, request.max_libraries, request.max_operations, request.max_handshakes) == (10, 11, 12, 13, 14)
 

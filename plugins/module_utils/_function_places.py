@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from . import _events, _libraries
 from ._elf import ElfError
-from ._openssl_functions import CIPHER, CIPHER_3, DIGEST, DIGEST_3, FUNCTIONS, NAMES, PKEY_CTX, PKEY_CTX_1_1, PKEY_CTX_3, wrapper_bits
+from ._families import first_number
+from ._functions import (CIPHER, CIPHER_3, DIGEST, DIGEST_3, FIELD_TEXT, FIRST_FIELD, PKEY_CTX)
 from ._x86_prologue import ENTRY, cheap_place
 
 # e_machine, ELF gABI
@@ -23,7 +24,7 @@ _SPREAD = ("OPENSSL_init_crypto", "CRYPTO_malloc", "ERR_clear_error", "BN_new", 
            "PKCS12_parse", "OCSP_REQUEST_new", "TS_REQ_new", "BIO_new", "EVP_PKEY_new", "EVP_CIPHER_CTX_new", "EVP_MD_CTX_new")
 
 # The row of the tracer's own function that is measured: a typical one, a cipher by its structure, which is argument 1.
-MEASURED = _events.FUNCTION.pack(0, 0, _events.MEASURED_ROW, CIPHER, 1, 0, 0, 0, 0, 0, 0, 0)
+MEASURED = _events.FUNCTION.pack(0, 0, _events.MEASURED_FUNCTION, CIPHER, 1, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 class FunctionPlace(NamedTuple):
@@ -51,32 +52,39 @@ def code_range(elf, functions):
     raise ElfError("the functions are in no executable segment")
 
 
-def function_places(elf):
-    """What of FUNCTIONS a file exports.
+def _openssl_layout(elf):
+    """``(whether it is older than 3.0 or a fork of that, dict of shape -> (shape, offset) that stand in for others in this file)``."""
+    project, version = _libraries.embedded_openssl(elf) or ("OpenSSL", None)
+    old = project in ("LibreSSL", "BoringSSL", "AWS-LC") or (version or "3").startswith(("0.", "1."))
+    layout = {PKEY_CTX: (FIRST_FIELD, 0) if old else (FIELD_TEXT, 24)}  # EVP_PKEY_CTX: pmeth->pkey_id; keytype
+    if (version or "").startswith("3."):
+        layout.update({CIPHER: (CIPHER_3, 0), DIGEST: (DIGEST_3, 0)})
+    return old, layout
 
-    :arg elf: ElfFile.
+
+def function_places(elf, family):
+    """What of a Family's functions a file exports.
+
+    :arg elf: ElfFile. :arg family: Family.
     :returns: dict of row -> FunctionPlace, empty where it exports none.
     :raises ElfError: it can't be read.
     """
-    functions = elf.symbols(NAMES)
+    functions = elf.symbols(tuple(function.name for function in family.functions))
     if not functions:
         return {}
     low, high = code_range(elf, functions)
-    family, version = _libraries.embedded_openssl(elf) or ("OpenSSL", None)
-    old = family in ("LibreSSL", "BoringSSL", "AWS-LC") or (version or "3").startswith(("0.", "1."))
-    shapes = {PKEY_CTX: PKEY_CTX_1_1 if old else PKEY_CTX_3}
-    if (version or "").startswith("3."):
-        shapes.update({CIPHER: CIPHER_3, DIGEST: DIGEST_3})
+    old, layout = _openssl_layout(elf) if family.name == "OpenSSL" else (True, {})
+    first = first_number(family)
     places = {}
-    for row, function in enumerate(FUNCTIONS):
+    for row, function in enumerate(family.functions):
         if function.name not in functions or (function.before_3 and not old):
             continue
         offset, size = functions[function.name]
         within = cheap_place(elf.read(offset, size), function.wanted_arguments()) if elf.machine == _X86_64 else ENTRY
         place = offset + within.offset
-        shape = shapes.get(function.shape, function.shape)
-        described = _events.FUNCTION.pack(low - place, high - place, row, shape, function.argument, function.digest_shape,
+        shape, field = layout.get(function.shape, (function.shape, function.offset))
+        described = _events.FUNCTION.pack(low - place, high - place, first + row, shape, function.argument, function.digest_shape,
                                           function.digest_argument, function.direction_argument, function.bits_argument,
-                                          within.stack, *wrapper_bits(function.name))
+                                          within.stack, field, *family.wrapper_bits(function.name))
         places[row] = FunctionPlace(place, within.emulated, described)
     return places
