@@ -12,7 +12,7 @@ import json
 # AWX drops a result above 700,000 bytes and a controller needs about five times a result's size; this leaves room for the rest of it
 LIMIT_BYTES = 190000
 
-_LISTS = ("libraries", "files", "operations", "tls", "ssh")
+_LISTS = ("libraries", "files", "operations", "tls", "ssh", "stacks")
 _PLAIN_KINDS = ("random", "config")
 
 
@@ -123,7 +123,7 @@ def bounded(document, limit=LIMIT_BYTES):
 def _copy(process):
     copy = dict(process)
     for name in _LISTS:
-        copy[name] = list(process[name])
+        copy[name] = process[name] and list(process[name])  # stacks are null where nobody could look
     return copy
 
 
@@ -138,7 +138,7 @@ def _drop_processes(condition):
                 freed += _size(process) + 2
                 _count(omitted, "processes", 1)
                 for name in _LISTS:
-                    _count(omitted, name, len(process[name]))
+                    _count(omitted, name, len(process[name] or ()))
         return freed
     return run
 
@@ -150,7 +150,7 @@ def _drop_entries(name, condition):
         while freed < excess:
             fullest, fewest = None, 0
             for process in processes:
-                eligible = sum(1 for entry in process[name] if condition(entry))
+                eligible = sum(1 for entry in process[name] or () if condition(entry))
                 if eligible > fewest:
                     fullest, fewest = process, eligible
             if fullest is None:
@@ -195,6 +195,7 @@ _PASSES = (
     _drop_entries("files", _any),
     _drop_entries("operations", _any),
     _drop_entries("libraries", _any),
+    _drop_entries("stacks", _any),
     _drop_entries("ssh", _any),
     _drop_entries("tls", _any),
     _drop_processes(_any),

@@ -18,7 +18,7 @@ import tempfile
 from . import _store
 from ._host_facts import host_facts
 
-KINDS = ("algorithms", "protocols", "libraries", "certificates", "keys")
+KINDS = ("algorithms", "protocols", "libraries", "stacks", "certificates", "keys")
 
 _KEY_FILES = ("private_key", "public_key", "keystore")
 _CERTIFICATE_FILES = ("certificate", "certificate_bundle")
@@ -106,6 +106,10 @@ class Inventory:
             package = library["package"]
             facts["package"] = "%s %s" % (package["name"], package["version"] or "") if package else None
             self._put("libraries", (library["name"], library["version"], library["build_id"]), facts, place, library["path"], library)
+        for stack in process["stacks"] or ():
+            facts = {key: stack[key] for key in ("name", "version", "inside")}
+            facts["fips"] = stack["details"]["fips"]
+            self._put("stacks", tuple(facts.values()), facts, place, stack["path"], stack)
         for operation in process["operations"]:
             facts = {key: operation[key] for key in ("algorithm", "operation", "key_bits")}
             facts["internal"] = operation.get("internal", False)
@@ -143,8 +147,8 @@ class Inventory:
         identity = self._identities.get((kind, key))
         if identity is None:
             identity = self._identity(kind, key, facts)
-        self._rows.append((identity, *place, path, seen["evidence"]["grade"], seen.get("count", 1), seen["first_seen"] or "",
-                           seen.get("last_seen") or seen["first_seen"] or ""))
+        self._rows.append((identity, *place, path, seen["evidence"]["grade"], seen.get("count", 1), seen.get("first_seen") or "",
+                           seen.get("last_seen") or seen.get("first_seen") or ""))
 
     def _identity(self, kind, key, facts):
         """The asset's id, after entering it where it is new."""

@@ -33,6 +33,7 @@ def render(inventory, entries, counts, quarantined):
     lines += _hosts(inventory)
     lines += _protocols(inventory, statistics)
     lines += _libraries(inventory, statistics)
+    lines += _stacks(inventory, statistics)
     lines += _algorithms(inventory, statistics)
     lines += _certificates(inventory, statistics, as_of)
     lines += _keys(inventory, statistics)
@@ -101,6 +102,15 @@ def _libraries(inventory, statistics):
         lines.append("  %-46s %s, %s" % (_plain("%s %s" % (facts["name"], facts["version"] or "(version not known)")),
                                          _number(facts["hosts"], "host"), _number(facts["places"], "place")))
     return lines + _more(statistics["libraries"], "in inventory.json") + [""]
+
+
+def _stacks(inventory, statistics):
+    lines = ["STACKS IN PROGRAMS (%d)" % statistics["stacks"]]
+    top = heapq.nlargest(_SHOWN, inventory.assets("stacks"), key=lambda row: (row[1]["hosts"], row[1]["places"]))
+    for _identity, facts in top:
+        name = "%s %s%s" % (facts["name"], facts["version"] or "(version not known)", "" if facts["inside"] == "probed" else ", not seen into")
+        lines.append("  %-60s %s, %s" % (_plain(name), _number(facts["hosts"], "host"), _number(facts["places"], "place")))
+    return lines + _more(statistics["stacks"], "in inventory.json") + [""]
 
 
 def _algorithms(inventory, statistics):

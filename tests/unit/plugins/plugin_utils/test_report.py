@@ -26,6 +26,20 @@ def read(audit, name):
     return json.loads((audit / name).read_text())
 
 
+def test_what_was_negotiated_and_what_programs_carry_are_assets(audit, profile):
+    _report.make(str(audit), [], [put(audit, name, profile) for name in "ab"])
+    assets = read(audit, "inventory.json")["assets"]
+    tls, = [asset for asset in assets["protocols"] if asset["protocol"] == "TLS"]
+    ssh, = [asset for asset in assets["protocols"] if asset["protocol"] == "SSH"]
+    assert (tls["version"], tls["cipher_suite"], tls["group"], tls["hosts"], tls["count"]) == (
+        "TLS 1.3", "TLS_AES_256_GCM_SHA384", "X25519MLKEM768", 2, 14)
+    assert [place["path"] for place in tls["occurrences"]] == ["site.example:443"] * 2
+    assert (ssh["key_exchange"], ssh["occurrences"][0]["path"]) == ("curve25519-sha256", "192.0.2.1:22")
+    stack, = assets["stacks"]
+    carried = profile["processes"][0]["stacks"][0]
+    assert (stack["name"], stack["version"], stack["places"]) == (carried["name"], carried["version"], 2)
+
+
 def test_every_host_is_in_every_denominator(audit, profile):
     results = [put(audit, "a", profile), put(audit, "b/c", profile),
                {"host": "d", "status": "unreachable", "reason": "no route"}, {"host": "e", "status": "failed", "reason": "not root"},
