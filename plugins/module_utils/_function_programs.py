@@ -77,6 +77,7 @@ class FunctionPrograms:
         self._files = {}  # (device, inode) -> Target
         self._maps = {}
         self._object = None
+        self._links_work = False
         self.slow_to_detach = False  # the kernel has no uprobe_multi (before 6.6): each function takes some 50 ms
         self._last = dict.fromkeys(_events.COUNTERS, 0)
         self.budget = Budget()
@@ -117,8 +118,8 @@ class FunctionPrograms:
             try:
                 self._attach_multi(target, name, places)
             except (OSError, LoadError) as error:
-                # before 6.6 the kernel knows neither the link nor, before 5.15, the cookie
-                if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, LIBBPF_ERRNO_VERIFY):
+                # before 6.6 the kernel knows neither the link nor, before 5.15, the cookie; once one has been made, it is this file
+                if self._links_work or error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, LIBBPF_ERRNO_VERIFY):
                     raise
                 self._free()
                 self.slow_to_detach = True
@@ -132,13 +133,19 @@ class FunctionPrograms:
 
     def _attach_multi(self, target, name, places):
         if self._object is None:
-            self._object = self._opened("openssl_api", 0)
-            self._object.expect_attach_type(_ANY_FUNCTION, _kernel.TRACE_UPROBE_MULTI)
-            self._object.load((_ANY_FUNCTION,))
-            self._share_maps(self._object)
+            opened = self._opened("openssl_api", 0)
+            try:
+                opened.expect_attach_type(_ANY_FUNCTION, _kernel.TRACE_UPROBE_MULTI)
+                opened.load((_ANY_FUNCTION,))
+            except LoadError:
+                opened.close()
+                raise
+            self._object = opened
+            self._share_maps(opened)
         self._describe(target, places)
         first_cookie = target.index * _events.COOKIES_OF_A_LIBRARY
         target.attachment = MultiAttachment(self._object.program_fd(_ANY_FUNCTION), name, _offsets(places), first_cookie)
+        self._links_work = True
 
     def _attach_rows(self, target, name, places):
         programs = {row: "row_%d" % row for row in [*places, _events.MEASURED_ROW]}
