@@ -35,7 +35,8 @@ def group(text):
 def _suites():
     """What openssl itself says: {its name or IANA's: (IANA's name, code)}."""
     found = {}
-    for line in run(tool("openssl", "openssl"), "ciphers", "-V", "-stdname", "ALL:COMPLEMENTOFALL:@SECLEVEL=0").stdout.splitlines():
+    of_13 = "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256:TLS_AES_128_CCM_SHA256:TLS_AES_128_CCM_8_SHA256"
+    for line in run(tool("openssl", "openssl"), "ciphers", "-V", "-stdname", "-ciphersuites", of_13, "ALL:COMPLEMENTOFALL:@SECLEVEL=0").stdout.splitlines():
         code, standard, own = re.match(r"\s*(0x\w\w,0x\w\w) - (\S+)\s+- (\S+) ", line).groups()
         found[own] = found[standard] = standard, "0x" + code.replace("0x", "").replace(",", "").lower()
     return found

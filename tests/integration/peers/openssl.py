@@ -79,6 +79,6 @@ def parse_client(done, wanted):
     """What s_client prints of its connection."""
     kind, version, suite = re.search(r"^(New|Reused), (\S+), Cipher is (\S+)", done.stdout, re.MULTILINE).groups()
     version = _one(r"^    Protocol  : (\S+)", done.stdout) or version
-    group = re.search(r"^Server Temp Key: (?:ECDH, )?([^,]+), ", done.stdout, re.MULTILINE)
+    group = re.search(r"^Server Temp Key: (?!DH, )(?:ECDH, )?([^,]+), ", done.stdout, re.MULTILINE)
     return Said("openssl", "client", done.pid, names.version(version), names.cipher_suite(suite), names.group(group.group(1)) if group else None, wanted.sni,
                 _one(r"^ALPN protocol: (\S+)", done.stdout) or "", kind == "Reused")
