@@ -16,29 +16,31 @@
 #define DTLS_1_2 0xfefd0000
 #define DTLS_TYPE 13
 
-static __always_inline void look_at_udp(struct __sk_buff *skb, const struct packet *packet, __u32 direction)
+/* Returns how many bytes of the packet to send. */
+static __always_inline __u32 look_at_udp(struct __sk_buff *skb, const struct packet *packet, struct piece *piece)
 {
-	struct piece piece = {.direction = direction, .flags = WIRE_START, .protocol = UDP};
 	__u8 type;
 
 	if ((packet->first & QUIC_LONG_HEADER) == 0xc0) {
 		if (packet->version != QUIC_1)
-			return;
+			return 0;
 	} else if ((packet->first & QUIC_LONG_HEADER) == 0xd0) {
 		if (packet->version != QUIC_2)
-			return;
+			return 0;
 	} else if (packet->first == HANDSHAKE) {
 		if (packet->version != DTLS_1_0 && packet->version != DTLS_1_2)
-			return;
+			return 0;
 		if (bpf_skb_load_bytes(skb, packet->payload + DTLS_TYPE, &type, sizeof(type)))
-			return;
+			return 0;
 		if (type != CLIENT_HELLO && type != SERVER_HELLO)
-			return;
+			return 0;
 	} else {
-		return;
+		return 0;
 	}
 	count(COUNT_HITS);
-	send_payload(skb, packet, &piece, packet->size > MAX_WIRE_DATA ? MAX_WIRE_DATA : packet->size);
+	piece->flags = WIRE_START;
+	piece->protocol = UDP;
+	return packet->size > MAX_WIRE_DATA ? MAX_WIRE_DATA : packet->size;
 }
 
 #endif

@@ -8,8 +8,9 @@
  * Nothing is parsed here but lengths: of TLS, the program goes from record header to record header and copies what is not
  * encrypted; user space reads it. After the first data segments of a direction a packet costs one helper call.
  */
-#include "beginnings.bpf.h"
 #include "datagrams.bpf.h"
+#include "flows.bpf.h"
+#include "places.bpf.h"
 #include "wire_record.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -23,58 +24,6 @@ char LICENSE[] SEC("license") = "GPL";
 
 /* include/net/tcp_states.h */
 #define LISTENING 10
-
-enum phase {
-	IDLE,		/* a handshake may begin */
-	BEGINS,		/* its first bytes are expected */
-	RECORDS,	/* in a record, or before the header of the next */
-	LAST,		/* the remaining bytes end it */
-	UNORDERED,	/* bytes were missing: the remaining ones are copied as they come */
-	DONE,
-};
-
-/* One direction of a TCP connection. */
-struct flow {
-	__u32 next;		/* sequence number behind the last byte that was followed */
-	__u32 remaining;	/* bytes of the record that are still to come; or of what is copied without looking */
-	__u32 copied;		/* bytes of this handshake */
-	/* Of the packet at hand. They are here so that the verifier forgets what it knows of them, and the ways through a loop join. */
-	__u32 payload;
-	__u32 size;
-	__u32 position;
-	__u8 phase;
-	__u8 began;		/* next is valid */
-	__u8 have;		/* bytes in header */
-	__u8 header[2 * BEGINNING];
-	__u8 pad;
-};
-
-struct connection {
-	struct flow flows[2];
-	__u32 hello;		/* a hello was seen */
-	__u32 ssh;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct connection);
-} connections SEC(".maps");
-
-/* A hello of which the rest comes to a socket that was not there when it began: see look_at_tcp(). */
-struct rest_key {
-	__u64 remote;		/* low half of the address */
-	__u32 ports;
-	__u32 sequence;		/* of the first byte of the rest */
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 1024);
-	__type(key, struct rest_key);
-	__type(value, __u32);
-} rests SEC(".maps");
 
 /* Whether bytes may begin something that is looked for. */
 static __always_inline int may_begin(const __u8 *bytes, __u32 size, const struct connection *connection)
@@ -126,6 +75,7 @@ static __always_inline int judge_beginning(struct flow *flow, struct connection 
 		flow->remaining = MAX_SSH - BEGINNING;
 	} else if (is_hello(header, BEGINNING)) {
 		connection->hello = 1;
+		flow->known = 0;
 		count(COUNT_HITS);
 		flow->phase = RECORDS;
 		flow->remaining = big_endian16(header + 3);
@@ -178,11 +128,17 @@ static __noinline int step(struct __sk_buff *skb, struct flow *flow, struct conn
 	if (phase == BEGINS) {
 		if (judge_beginning(flow, connection))
 			return end(flow, 0);
+		if (flow->phase == RECORDS && take == BEGINNING) {
+			flow->hello_at = position;
+			flow->hello_size = BEGINNING + flow->remaining;
+		}
 	} else if (is_record(flow->header, RECORD_HEADER, HANDSHAKE)) {
 		flow->remaining = big_endian16(flow->header + 3);
 	} else if (is_alert(flow->header, RECORD_HEADER)) {
 		flow->phase = LAST;
 		flow->remaining = 2;
+		flow->known = 0;	/* it is told at both ends */
+		flow->hello_size = 0;
 	} else if (!position && take == RECORD_HEADER && is_change(flow->header, RECORD_HEADER)) {
 		flow->phase = BEGINS;	/* a second ClientHello may follow: look again */
 		return 0;
@@ -191,6 +147,13 @@ static __noinline int step(struct __sk_buff *skb, struct flow *flow, struct conn
 	}
 	flow->position = position + take;
 	return 0;
+}
+
+/* Copied onto themselves: the verifier forgets what it knew of them on each way that leads here, and checks what follows once. */
+static __always_inline void forget(struct packet *packet, struct piece *piece)
+{
+	bpf_probe_read_kernel(packet, sizeof(*packet), packet);
+	bpf_probe_read_kernel(piece, sizeof(*piece), piece);
 }
 
 /* Bring the packet to where the flow goes on. Nonzero: all of it was followed before. flags gets WIRE_GAP where bytes are missing. */
@@ -213,16 +176,29 @@ static __always_inline int align(struct packet *packet, struct flow *flow, __u32
 	return 0;
 }
 
-static __always_inline void follow(struct __sk_buff *skb, struct packet *packet, struct connection *connection, struct piece *piece)
+/* Send only which hello begins skip bytes on: its headers and random. Returns their size. */
+static __always_inline __u32 skip_to_known(struct packet *packet, struct piece *piece, __u32 skip)
+{
+	packet->payload += skip;
+	packet->sequence += skip;
+	packet->size -= skip;
+	piece->flags |= WIRE_KNOWN;
+	return packet->size > KNOWN_HELLO ? KNOWN_HELLO : packet->size;
+}
+
+/* Returns how many bytes of the packet to send. */
+static __always_inline __u32 follow(struct __sk_buff *skb, struct packet *packet, struct connection *connection, struct piece *piece)
 {
 	struct flow *flow = &connection->flows[piece->direction != 0];
 	__u32 size, steps = 0;
 
 	if (align(packet, flow, &piece->flags))
-		return;
+		return 0;
+	forget(packet, piece);
 	flow->payload = packet->payload;
 	flow->size = packet->size;
 	flow->position = 0;
+	flow->hello_size = 0;
 #pragma clang loop unroll(disable)
 	for (; steps < STEPS; steps++)
 		if (step(skb, flow, connection))
@@ -234,66 +210,52 @@ static __always_inline void follow(struct __sk_buff *skb, struct packet *packet,
 	size = flow->position;
 	if (flow->phase != UNORDERED)
 		flow->next = packet->sequence + size;
+	if (flow->hello_size && !piece->direction && is_known(skb, packet, flow->hello_at)) {
+		flow->known = 1;
+		return skip_to_known(packet, piece, flow->hello_at);
+	}
+	if (flow->known)
+		return 0;
 	if (flow->copied + size > MAX_FLIGHT) {
 		size = MAX_FLIGHT - flow->copied;
 		flow->phase = IDLE;
 		count(COUNT_CAPPED);
 	}
 	flow->copied += size;
-	send_payload(skb, packet, piece, size);
-}
-
-static __always_inline void fill_rest_key(struct rest_key *key, struct __sk_buff *skb, const struct packet *packet, __u32 sequence)
-{
-	key->remote = 0;
-	if (packet->family == 4)
-		bpf_skb_load_bytes(skb, 12, &key->remote, 4);
-	else
-		bpf_skb_load_bytes(skb, 16, &key->remote, 8);
-	key->ports = (__u32)packet->source << 16 | packet->target;
-	key->sequence = sequence;
+	if (flow->hello_size && piece->direction && flow->hello_at + flow->hello_size <= size)
+		piece->hello = flow->hello_at + 1;
+	return size;
 }
 
 /* Where no state can be kept: the first record, as far as it is here. */
-static __always_inline void send_first_record(struct __sk_buff *skb, const struct packet *packet, struct piece *piece)
+static __always_inline __u32 first_record(struct __sk_buff *skb, const struct packet *packet, struct piece *piece)
 {
 	__u8 bytes[BEGINNING];
 	__u32 size = packet->size, rest;
-	struct rest_key key;
+	struct place key;
 
 	if (bpf_skb_load_bytes(skb, packet->payload, bytes, sizeof(bytes)))
-		return;
+		return 0;
 	if (is_hello(bytes, BEGINNING)) {
 		rest = RECORD_HEADER + big_endian16(bytes + 3);
 		count(COUNT_HITS);
+		if (!piece->direction && is_known(skb, packet, 0)) {
+			piece->flags |= WIRE_KNOWN;
+			rest = KNOWN_HELLO;
+		}
 		if (size > rest)
 			size = rest;
 		rest -= size;
-		if (rest && piece->listening) {
-			fill_rest_key(&key, skb, packet, packet->sequence + size);
+		if (rest && piece->listening && !(piece->flags & WIRE_KNOWN)) {
+			fill_place(&key, skb, packet, packet->sequence + size);
 			bpf_map_update_elem(&rests, &key, &rest, BPF_ANY);
 		}
 	} else if (is_ssh(bytes, BEGINNING)) {
 		count(COUNT_SSH);
 	} else {
-		return;
-	}
-	send_payload(skb, packet, piece, size);
-}
-
-/* The rest of a hello that began at the listening socket: how many bytes it has, or 0. */
-static __always_inline __u32 take_rest(struct __sk_buff *skb, const struct packet *packet)
-{
-	struct rest_key key;
-	__u32 *found, rest;
-
-	fill_rest_key(&key, skb, packet, packet->sequence);
-	found = bpf_map_lookup_elem(&rests, &key);
-	if (!found)
 		return 0;
-	rest = *found;
-	bpf_map_delete_elem(&rests, &key);
-	return rest;
+	}
+	return size > MAX_FLIGHT ? MAX_FLIGHT : size;
 }
 
 /* Whether a packet goes on with the first bytes that a flow holds: PostgreSQL's server says yes to TLS with one "S", and then comes TLS, not "SSH-". */
@@ -312,50 +274,46 @@ static __always_inline int goes_on(struct __sk_buff *skb, const struct packet *p
 	return may_begin(flow->header, have + take, connection);
 }
 
-static __always_inline void look_at_tcp(struct __sk_buff *skb, struct bpf_sock *sock, struct packet *packet, __u32 direction, __u32 segments)
+/* Returns how many bytes of the packet to send. */
+static __always_inline __u32 look_at_tcp(struct __sk_buff *skb, struct bpf_sock *sock, struct packet *packet, struct piece *piece, __u32 segments)
 {
 	struct connection *connection = bpf_sk_storage_get(&connections, sock, 0, 0);
-	struct piece piece = {.direction = direction, .protocol = TCP};
-	__u32 rest = 0;
+	__u32 direction = piece->direction, rest = 0;
 	struct flow *flow;
 
 	if (connection) {
 		flow = &connection->flows[direction != 0];
 		if (flow->phase == DONE)
-			return;
+			return 0;
 		if (flow->phase == BEGINS && !goes_on(skb, packet, connection, flow))
 			flow->phase = IDLE;
-		if (flow->phase != IDLE) {
-			follow(skb, packet, connection, &piece);
-			return;
-		}
+		if (flow->phase != IDLE)
+			return follow(skb, packet, connection, piece);
 		if (flow->began && (__s32)(packet->sequence - flow->next) < 0)
-			return;		/* sent again */
+			return 0;	/* sent again */
 	}
 	if (segments > DATA_SEGMENTS)
-		return;
+		return 0;
 	if (!packet_may_begin(skb, packet, connection)) {
 		if (!connection && !direction && segments > 0 && segments <= FIRST_SEGMENTS)
 			rest = take_rest(skb, packet);
 		if (!rest)
-			return;
+			return 0;
 	} else {
-		piece.flags = WIRE_START;
+		piece->flags = WIRE_START;
 	}
 	/*
 	 * Data that completes the TCP handshake (TCP_DEFER_ACCEPT, SYN cookies, a lost ACK) comes while there is no socket but the
 	 * listening one, which is shared by all connections.
 	 */
-	piece.listening = sock->state == LISTENING;
-	if (!connection && !piece.listening) {
+	piece->listening = sock->state == LISTENING;
+	if (!connection && !piece->listening) {
 		connection = bpf_sk_storage_get(&connections, sock, 0, BPF_SK_STORAGE_GET_F_CREATE);
 		if (!connection)
 			count(COUNT_STORAGE_FULL);
 	}
-	if (!connection) {
-		send_first_record(skb, packet, &piece);
-		return;
-	}
+	if (!connection)
+		return first_record(skb, packet, piece);
 	flow = &connection->flows[direction != 0];
 	flow->phase = rest ? RECORDS : BEGINS;
 	flow->began = 1;
@@ -363,7 +321,8 @@ static __always_inline void look_at_tcp(struct __sk_buff *skb, struct bpf_sock *
 	flow->remaining = rest;
 	flow->have = 0;
 	flow->copied = 0;
-	follow(skb, packet, connection, &piece);
+	flow->known = 0;
+	return follow(skb, packet, connection, piece);
 }
 
 static __always_inline void look(struct __sk_buff *skb, __u32 direction)
@@ -371,7 +330,8 @@ static __always_inline void look(struct __sk_buff *skb, __u32 direction)
 	struct bpf_sock *sock = skb->sk;
 	struct bpf_tcp_sock *tcp;
 	struct packet packet;
-	__u32 segments = 0;
+	struct piece piece = {.direction = direction, .protocol = TCP};
+	__u32 segments = 0, size;
 
 	if (!sock)
 		return;
@@ -385,13 +345,16 @@ static __always_inline void look(struct __sk_buff *skb, __u32 direction)
 	if (find_payload(skb, &packet))
 		return;
 	if (packet.protocol == UDP) {
-		if (settings.library & LOOK_TLS)
-			look_at_udp(skb, &packet, direction);
-		return;
+		size = settings.library & LOOK_TLS ? look_at_udp(skb, &packet, &piece) : 0;
+	} else {
+		sock = bpf_sk_fullsock(sock);
+		size = sock ? look_at_tcp(skb, sock, &packet, &piece, segments) : 0;
 	}
-	sock = bpf_sk_fullsock(sock);
-	if (sock)
-		look_at_tcp(skb, sock, &packet, direction, segments);
+	if (!size)
+		return;
+	forget(&packet, &piece);
+	if (!send_payload(skb, &packet, &piece, size) && piece.hello)
+		remember_sent(skb, &packet, piece.hello - 1);
 }
 
 SEC("cgroup_skb/egress")

@@ -37,6 +37,7 @@ struct piece {
 	__u32 size;
 	__u32 direction;
 	__u32 flags;
+	__u32 hello;	/* 1 + where a hello begins that is whole in it, of which to remember that it was sent; 0: none */
 	__u16 listening;
 	__u16 protocol;
 };
@@ -96,11 +97,14 @@ static __always_inline void fill_addresses(struct wire_event *event, struct __sk
 }
 
 /*
- * Room in the ring in one of three sizes, because the verifier wants a constant. Not a per-CPU scratch: a program in a system
+ * Room in the ring in one of four sizes, because the verifier wants a constant. Not a per-CPU scratch: a program in a system
  * call is interrupted by one in softirq on the same CPU.
  */
 static __always_inline struct wire_event *reserve(__u64 size, __u32 *room)
 {
+	*room = sizeof(struct wire_event) + 64;
+	if (size <= 64)
+		return bpf_ringbuf_reserve(&events, sizeof(struct wire_event) + 64, 0);
 	*room = sizeof(struct wire_event) + 640;
 	if (size <= 640)
 		return bpf_ringbuf_reserve(&events, sizeof(struct wire_event) + 640, 0);
@@ -111,7 +115,8 @@ static __always_inline struct wire_event *reserve(__u64 size, __u32 *room)
 	return bpf_ringbuf_reserve(&events, sizeof(struct wire_event) + MAX_WIRE_DATA, 0);
 }
 
-static __always_inline void send_piece(struct __sk_buff *skb, const struct packet *packet, const struct piece *piece)
+/* Nonzero: it is lost, and counted. */
+static __always_inline int send_piece(struct __sk_buff *skb, const struct packet *packet, const struct piece *piece)
 {
 	struct sock *sock = BPF_CORE_READ((struct sk_buff *)skb, sk);
 	struct wire_event *event;
@@ -120,15 +125,15 @@ static __always_inline void send_piece(struct __sk_buff *skb, const struct packe
 	__u32 room;
 
 	if (!size)
-		return;
+		return 1;
 	event = reserve(size, &room);
 	if (!event) {
 		count(COUNT_RING_FULL);
-		return;
+		return 1;
 	}
 	if (bpf_skb_load_bytes(skb, packet->payload + piece->skip, event + 1, size)) {
 		bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP);
-		return;
+		return 1;
 	}
 	fill_header(&event->header, EVENT_WIRE, room);
 	__builtin_memset(&event->subject, 0, sizeof(event->subject));
@@ -148,11 +153,14 @@ static __always_inline void send_piece(struct __sk_buff *skb, const struct packe
 	event->pad = 0;
 	fill_addresses(event, skb, packet, piece->direction);
 	bpf_ringbuf_submit(event, wake_flags(&events));
+	return 0;
 }
 
-/* Send the first size bytes of the payload, in pieces. */
-static __noinline void send_payload(struct __sk_buff *skb, const struct packet *packet, struct piece *piece, __u32 size)
+/* Send the first size bytes of the payload, in pieces. Nonzero: some are lost. */
+static __noinline int send_payload(struct __sk_buff *skb, const struct packet *packet, struct piece *piece, __u32 size)
 {
+	int lost = 0;
+
 #pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < MAX_FLIGHT / MAX_WIRE_DATA; i++) {
 		piece->skip = i * MAX_WIRE_DATA;
@@ -161,9 +169,10 @@ static __noinline void send_payload(struct __sk_buff *skb, const struct packet *
 		piece->size = size - piece->skip;
 		if (piece->size > MAX_WIRE_DATA)
 			piece->size = MAX_WIRE_DATA;
-		send_piece(skb, packet, piece);
+		lost |= send_piece(skb, packet, piece);
 		piece->flags &= ~WIRE_START;
 	}
+	return lost;
 }
 
 #endif

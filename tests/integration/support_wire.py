@@ -39,6 +39,13 @@ def tap(looks=LOOK_TLS | LOOK_SSH, attached=True):
         made.close()
 
 
+def forget_sent_hellos(loaded):
+    """As if no hello had been sent from this host."""
+    hellos = _kernel.Map(loaded._object.map_fd("sent_hellos"), 24, 1)
+    for key in hellos.keys():
+        hellos.discard(key)
+
+
 def run_program(loaded, name, packet, times=1):
     """BPF_PROG_TEST_RUN. :returns: ``(return value, mean ns of a run)``."""
     data = ctypes.create_string_buffer(packet, len(packet))

@@ -10,9 +10,9 @@ from ipaddress import ip_address
 
 import pytest
 from support import require_root
-from support_wire import CCS, SYN, hello, ipv4, ipv6, real_client_hello, record, run_program, tap, tcp, udp
+from support_wire import CCS, SYN, forget_sent_hellos, hello, ipv4, ipv6, real_client_hello, record, run_program, tap, tcp, udp
 
-from ansible_collections.cryptofleet.audit.plugins.module_utils._events import LOOK_SSH, LOOK_TLS, WIRE_START
+from ansible_collections.cryptofleet.audit.plugins.module_utils._events import LOOK_SSH, LOOK_TLS, WIRE_KNOWN, WIRE_START
 
 PROGRAMS = ("wire_egress", "wire_ingress")
 MSS = 1448
@@ -35,6 +35,7 @@ def copied(loaded):
     def run(packet, tap_in_use=loaded):
         told = []
         for name in PROGRAMS:
+            forget_sent_hellos(tap_in_use)  # or the second program only says which one it is
             verdict, _ns = run_program(tap_in_use._object, name, packet)
             assert verdict == 1
             told.append(tap_in_use.read())
@@ -61,10 +62,44 @@ def test_a_client_hello(copied):
 
 
 def test_both_ends_are_told_by_direction(loaded):
+    forget_sent_hellos(loaded)
     run_program(loaded._object, "wire_ingress", ipv6(6, tcp(CLIENT_HELLO)))
     event, = loaded.read()
     assert (event.local, event.local_port) == (ip_address("2001:db8::2").packed, 443)
     assert (event.remote, event.remote_port) == (ip_address("2001:db8::1").packed, 40000)
+
+
+KNOWN_SIZE = 43
+
+
+@pytest.mark.parametrize("received, known", [
+    (ipv4(6, tcp(CLIENT_HELLO)), True),
+    (ipv4(6, tcp(CLIENT_HELLO, sequence=2000)), False),
+    (ipv4(6, tcp(CLIENT_HELLO, source=40001)), False),
+    (ipv4(6, tcp(CLIENT_HELLO), source="192.0.2.3"), False),
+    (ipv4(6, tcp(CLIENT_HELLO[:11] + bytes(32) + CLIENT_HELLO[43:])), False),
+], ids=["the same", "another place in the stream", "another port", "another address", "another random"])
+def test_a_hello_that_was_copied_where_it_was_sent(loaded, received, known):
+    """Only which one it is comes from its other end; nobody can make another look like it by using its random again."""
+    forget_sent_hellos(loaded)
+    run_program(loaded._object, "wire_egress", ipv4(6, tcp(CLIENT_HELLO)))
+    run_program(loaded._object, "wire_ingress", received)
+    first, second = loaded.read()
+    assert first.data == CLIENT_HELLO and first.flags == WIRE_START
+    assert second.flags == WIRE_START | WIRE_KNOWN * known
+    assert len(second.data) == KNOWN_SIZE if known else len(second.data) == len(CLIENT_HELLO)
+
+
+def test_a_hello_whose_copy_was_lost_is_not_known(loaded):
+    forget_sent_hellos(loaded)
+    while not loaded.counters()["ring_full"]:
+        run_program(loaded._object, "wire_egress", ipv4(6, tcp(LARGE_HELLO, sequence=5)))
+    lost = loaded.counters()["ring_full"]
+    run_program(loaded._object, "wire_egress", ipv4(6, tcp(LARGE_HELLO, sequence=9)))
+    assert loaded.counters()["ring_full"] == lost + 1
+    loaded.read()
+    run_program(loaded._object, "wire_ingress", ipv4(6, tcp(LARGE_HELLO, sequence=9)))
+    assert [event.data for event in loaded.read()] == [LARGE_HELLO]
 
 
 @pytest.mark.parametrize("packet", [

@@ -12,10 +12,12 @@ import pytest
 from support import require_root
 from support_wire import CCS, events_of, hello, real_client_hello, record, tap
 
-from ansible_collections.cryptofleet.audit.plugins.module_utils._events import WIRE_START
+from ansible_collections.cryptofleet.audit.plugins.module_utils._events import WIRE_KNOWN, WIRE_START
 
 HELLO = real_client_hello()
 SERVER_HELLO = hello(2, 127)
+# of what was copied whole where it was sent: the headers and the random
+KNOWN_HELLO, KNOWN_ANSWER = HELLO[:43], SERVER_HELLO[:43]
 APPLICATION = record(23, b"e" * 700)
 
 
@@ -90,7 +92,7 @@ def test_both_directions_at_both_ends(attached):
         pair.say(HELLO)
         pair.answer(SERVER_HELLO + CCS + APPLICATION)
         pair.say(CCS + APPLICATION)
-        assert streams(attached, pair.port) == [HELLO, HELLO, SERVER_HELLO, SERVER_HELLO]
+        assert streams(attached, pair.port) == [HELLO, KNOWN_HELLO, SERVER_HELLO, KNOWN_ANSWER]
 
 
 @pytest.mark.parametrize("family, address, to, stated", [
@@ -140,7 +142,7 @@ def test_a_hello_after_a_plain_beginning(attached):
         pair.answer(b"220 go\r\n")
         pair.say(HELLO)
         pair.answer(SERVER_HELLO + APPLICATION)
-        assert streams(attached, pair.port) == [HELLO, HELLO, SERVER_HELLO, SERVER_HELLO]
+        assert streams(attached, pair.port) == [HELLO, KNOWN_HELLO, SERVER_HELLO, KNOWN_ANSWER]
 
 
 def test_a_second_flight_after_a_retry(attached):
@@ -152,7 +154,7 @@ def test_a_second_flight_after_a_retry(attached):
             if second:
                 pair.say(second)
             pair.answer(SERVER_HELLO + APPLICATION)
-            assert streams(attached, pair.port) == [HELLO + CCS + HELLO] * 2 + [SERVER_HELLO * 2] * 2
+            assert streams(attached, pair.port) == [HELLO + CCS + HELLO, KNOWN_HELLO * 2, SERVER_HELLO * 2, KNOWN_ANSWER * 2]
 
 
 def test_an_alert_of_a_connection_with_a_hello(attached):
@@ -178,7 +180,7 @@ def test_application_data_is_never_copied(attached):
         for _number in range(60):
             pair.say(APPLICATION)
             pair.answer(APPLICATION)
-        assert streams(attached, pair.port) == [HELLO, HELLO, SERVER_HELLO, SERVER_HELLO]
+        assert streams(attached, pair.port) == [HELLO, KNOWN_HELLO, SERVER_HELLO, KNOWN_ANSWER]
 
 
 def test_ssh_of_each_direction_only_the_beginning(attached):
@@ -216,15 +218,15 @@ def test_data_that_opens_the_connection(attached, cut):
             pair._take(pair.server, len(HELLO))
         pair.answer(SERVER_HELLO + APPLICATION)
         sent, got, *answered = streams(attached, pair.port)
-        assert sent == HELLO and answered == [SERVER_HELLO, SERVER_HELLO]
-        assert got == (HELLO if cut is None or cut >= 6 else b""), "less than a record's header and a byte can't be followed there"
+        assert sent == HELLO and answered == [SERVER_HELLO, KNOWN_ANSWER]
+        assert got == (KNOWN_HELLO if cut is None else HELLO if cut >= 6 else b""), "less than a record's header and a byte can't be followed there"
 
 
 def test_data_that_opens_the_connection_has_no_socket(attached):
     with Pair(deferred=True) as pair:
         pair.say(HELLO)
         first, second = events_of(attached, pair.port, 2)
-        assert first.cookie and not second.cookie and second.flags == WIRE_START and second.data == HELLO
+        assert first.cookie and not second.cookie and second.flags == WIRE_START | WIRE_KNOWN and second.data == KNOWN_HELLO
 
 
 def test_who_sent_it(attached):
@@ -260,4 +262,4 @@ def test_what_the_kernel_sends_later_has_no_sender(attached):
         pair._take(pair.server, filling + len(HELLO))
         events = events_of(attached, pair.port, 2)
         assert {event.outgoing for event in events} == {True, False} and {event.subject for event in events} == {None}
-        assert [event.data for event in events] == [HELLO, HELLO]
+        assert [event.data for event in events] == [HELLO, KNOWN_HELLO]

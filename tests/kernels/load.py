@@ -48,6 +48,17 @@ for _ in range({INIT_CALLS}):
 """
 
 
+_SSH_BANNERS = """
+import socket
+with socket.create_server(('127.0.0.1', 0)) as listener, socket.create_connection(listener.getsockname()) as client:
+    server = listener.accept()[0]
+    client.sendall(b'SSH-2.0-client\\r\\n')
+    server.sendall(b'SSH-2.0-server\\r\\n')
+    if client.recv(4) + server.recv(4) != b'SSH-SSH-':
+        raise SystemExit('no banners')
+"""
+
+
 @dataclass(frozen=True)
 class Ran:
     """A process that a step started and that has ended."""
@@ -73,7 +84,7 @@ class Load:
 
     def run(self) -> None:
         for step in (self.digests, self.encryptions, self.new_certificate, self.relative_opens, self.missing_file,
-                     self.killed_process, self.exec_chain, self.many_inits, self.tls):
+                     self.killed_process, self.exec_chain, self.many_inits, self.tls, self.ssh_banners):
             print(f"load: {step.__name__}", flush=True)
             step()
 
@@ -105,6 +116,9 @@ class Load:
 
     def many_inits(self) -> None:
         self._python("many_inits", _INIT_MANY)
+
+    def ssh_banners(self) -> None:
+        self._python("ssh_banners", _SSH_BANNERS)
 
     def tls(self) -> None:
         """A server that ends by itself after its two clients."""
