@@ -62,6 +62,29 @@ while True:
     socket.send_fds(ours, [b"x"], [sock.fileno()])
     sock.close()
 """
+# certificate, key: as inetd does it: the parent accepts, a child becomes another program, and that makes the handshake
+EXECUTING = _COMMON + """
+code = CODE
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+while True:
+    sock, _peer = listener.accept()
+    child = os.fork()
+    if not child:
+        sock.set_inheritable(True)
+        os.execv(sys.executable, [sys.executable, "-I", "-c", code, str(sock.fileno()), *sys.argv[1:3]])
+    sock.close()
+    os.waitpid(child, 0)
+""".replace("CODE", repr(_COMMON + "serve(server_context(*sys.argv[2:4]), socket.socket(fileno=int(sys.argv[1])))\n"))
+# certificate, key, host name: both ends in one process
+ITSELF = _COMMON + """
+context = server_context(*sys.argv[1:3])
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+threading.Thread(target=lambda: serve(context, listener.accept()[0])).start()
+with client_context().wrap_socket(socket.create_connection(listener.getsockname()), server_hostname=sys.argv[3]) as tls:
+    tls.sendall(b"hello")
+"""
 # certificate, key: everything non-blocking, many connections at once
 ASYNCIO = _COMMON + """
 async def answer(reader, writer):

@@ -17,9 +17,9 @@ from peers.base import SOURCES, Said, Wanted, said_of_json
 from peers.openssl import Openssl
 from peers.pyopenssl import PyOpenssl
 from peers.python_ssl import PythonSsl
-from support import python, run, tool
+from support import images, python, run, tool
 from support_agree import Row, assert_agrees, brief, handshake, handshakes, wire_traced
-from support_shapes import ASKING, ASYNCIO, ASYNCIO_CLIENT, FORKING, PASSING, PATIENT, PLAIN_CLIENT, speaking
+from support_shapes import ASKING, ASYNCIO, ASYNCIO_CLIENT, EXECUTING, FORKING, ITSELF, PASSING, PATIENT, PLAIN_CLIENT, speaking
 
 # name: octets of a piece, seconds between two, version
 _PIECES = {"halves.example": (800, 0.05, "TLS 1.3"), "hundreds.example": (100, 0.002, "TLS 1.3"), "fives.example": (5, 0.001, "TLS 1.2"),
@@ -80,7 +80,7 @@ def seen(peer_site, namespace):
         inside = running.enter_context(_PyOpensslInside(namespace).serve(peer_site, _INSIDE))
         outside = running.enter_context(PyOpenssl().serve(peer_site, _OUTSIDE))
         owners = {name: running.enter_context(speaking(code, *keys)) for name, code in
-                  (("forked.example", FORKING), ("passed.example", PASSING), ("asyncio.example", ASYNCIO))}
+                  (("forked.example", FORKING), ("executed.example", EXECUTING), ("passed.example", PASSING), ("asyncio.example", ASYNCIO))}
         ports = {name: int(owner.hear()) for name, owner in owners.items()}
         result.accepting = {name: owner.pid for name, owner in owners.items()}
         before, during = (running.enter_context(speaking(PATIENT, *keys)) for _number in range(2))
@@ -106,11 +106,12 @@ def seen(peer_site, namespace):
                     wanted = Wanted(version, "%s-%s" % (version[-1], name), address=address)
                     result.rows[wanted.sni] = [Row(one, wanted, other.port, _OUTSIDE if address == _INSIDE else _INSIDE)
                                                for one in client.connect(other, wanted) + other.take()]
-            for name in ("forked.example", "passed.example"):
+            for name in ("forked.example", "executed.example", "passed.example"):
                 result.owners[name] = []
                 for _number in range(3):
                     client = _said(python(PLAIN_CLIENT, ports[name], name).stdout.strip(), "client")
                     result.owners[name].append((client, _said(owners[name].hear(), "server")))
+            result.itself = python(ITSELF, *keys, "itself.example")
             clients = python(ASYNCIO_CLIENT, ports["asyncio.example"], _AT_ONCE, "asyncio.example").stdout.splitlines()
             result.asyncio = _said(clients[0], "client"), _said(owners["asyncio.example"].hear(), "server")
             assert len(clients) == clients.count(clients[0]) == _AT_ONCE
@@ -158,14 +159,16 @@ def test_across_network_namespaces(seen, way, version):
         assert_agrees(seen.profile, row)
 
 
-def test_a_forked_worker_is_the_owner_not_who_accepted(seen):
-    pids = [served.pid for _client, served in seen.owners["forked.example"]]
+@pytest.mark.parametrize("name", ["forked.example", "executed.example"])
+def test_a_worker_is_the_owner_not_who_accepted(seen, name):
+    pids = [served.pid for _client, served in seen.owners[name]]
     assert len(set(pids)) == 3
-    for client, served in seen.owners["forked.example"]:
+    for client, served in seen.owners[name]:
         for said in (client, served):
-            entry = handshake(seen.profile, said.pid, role=said.role, sni="forked.example")
+            entry = handshake(seen.profile, said.pid, role=said.role, sni=name)
             assert (entry["outcome"], entry["version"]["name"], entry["cipher_suite"]["name"], entry["count"]) == ("negotiated", said.version, said.cipher_suite, 1)
-    assert not handshakes(seen.profile, seen.accepting["forked.example"])
+            assert not [item for image in images(seen.profile, said.pid)[:-1] for item in image["tls"]]  # of what it was before it executed another
+    assert not handshakes(seen.profile, seen.accepting[name])
 
 
 def test_the_receiver_of_a_passed_socket_is_the_owner_not_who_accepted(seen):
@@ -174,6 +177,13 @@ def test_the_receiver_of_a_passed_socket_is_the_owner_not_who_accepted(seen):
     entry = handshake(seen.profile, pid, role="server", sni="passed.example")
     assert (entry["outcome"], entry["count"]) == ("negotiated", 3)
     assert not [item for one in seen.profile["processes"] if one["pid"] == seen.accepting["passed.example"] for item in one["tls"]]
+
+
+def test_both_ends_in_one_process(seen):
+    port = int(seen.itself.stdout.splitlines()[0])
+    for role, key in (("client", "peer"), ("server", "local")):
+        entry = handshake(seen.profile, seen.itself.pid, role=role, sni="itself.example")
+        assert (entry["outcome"], entry["count"], entry[key]["port"]) == ("negotiated", 1, port)
 
 
 def test_many_at_once_that_never_block(seen):
