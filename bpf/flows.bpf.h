@@ -30,7 +30,7 @@ struct flow {
 	__u8 began;		/* next is valid */
 	__u8 have;		/* bytes in header */
 	__u8 known;		/* this handshake was copied at its sender */
-	__u8 header[2 * BEGINNING];
+	__u8 header[16];	/* of the record that begins; room for 7 + BEGINNING, so that a mask is bound enough */
 };
 
 struct connection {
