@@ -48,13 +48,19 @@ for _ in range({INIT_CALLS}):
 """
 
 
-_SSH_BANNERS = """
+_SSH_PROPOSALS = """
 import socket
+def say(end, name):
+    end.sendall(b'SSH-2.0-' + name + bytes((13, 10)))
+    lists = [b'curve25519-sha256', b'ssh-ed25519', b'aes256-ctr', b'aes256-ctr', b'hmac-sha2-256', b'hmac-sha2-256', b'none', b'none', b'', b'']
+    kexinit = bytes((20,)) + bytes(16) + b''.join(len(names).to_bytes(4, 'big') + names for names in lists) + bytes(5)
+    padding = 16 - (5 + len(kexinit)) % 8
+    end.sendall((1 + len(kexinit) + padding).to_bytes(4, 'big') + bytes((padding,)) + kexinit + bytes(padding))
 with socket.create_server(('127.0.0.1', 0)) as listener, socket.create_connection(listener.getsockname()) as client:
     server = listener.accept()[0]
-    client.sendall(b'SSH-2.0-client\\r\\n')
-    server.sendall(b'SSH-2.0-server\\r\\n')
-    if client.recv(4) + server.recv(4) != b'SSH-SSH-':
+    say(client, b'client')
+    say(server, b'server')
+    if client.recv(8) + server.recv(8) != b'SSH-2.0-SSH-2.0-':
         raise SystemExit('no banners')
 """
 
@@ -84,7 +90,7 @@ class Load:
 
     def run(self) -> None:
         for step in (self.digests, self.encryptions, self.new_certificate, self.relative_opens, self.missing_file,
-                     self.killed_process, self.exec_chain, self.many_inits, self.tls, self.ssh_banners):
+                     self.killed_process, self.exec_chain, self.many_inits, self.tls, self.ssh_proposals):
             print(f"load: {step.__name__}", flush=True)
             step()
 
@@ -117,8 +123,9 @@ class Load:
     def many_inits(self) -> None:
         self._python("many_inits", _INIT_MANY)
 
-    def ssh_banners(self) -> None:
-        self._python("ssh_banners", _SSH_BANNERS)
+    def ssh_proposals(self) -> None:
+        """Both ends of the clear beginning of SSH, by one process."""
+        self._python("ssh_proposals", _SSH_PROPOSALS)
 
     def tls(self) -> None:
         """A server that ends by itself after its two clients."""
