@@ -167,7 +167,8 @@ struct function {
 	__u8 bits_argument;	/* 0: none; else the argument that is a key size in bits */
 	__u16 stack;		/* bytes the stack pointer is below its value at the function's entry, where the probe sits */
 	__u16 offset;		/* of what is read in the object, by its shape */
-	__u16 pad[2];
+	__u16 calls;		/* where its calls are counted */
+	__u16 pad;
 	__u64 wrappers[2];	/* bit map of the rows whose function may end in a jump to this one */
 };
 

@@ -13,8 +13,8 @@
  *    is known to end in a jump to this one, by the same thread, at the same slot, with the same return address, it turned into
  *    this one. Foreign function interfaces call everything from one place, so slot and address alone would not tell.
  */
-#define FUNCTION_ROWS 96	/* of one library */
-#define FUNCTIONS 480		/* of all libraries that user space knows */
+#define FUNCTION_ROWS 128	/* of one library */
+#define FUNCTIONS 800		/* of all libraries that user space knows */
 #define LIBRARIES 48
 #ifdef ATTACH_COOKIES
 #define HAVE_TASK_BTF	/* whatever has the link that these cookies come by has that too */
@@ -97,7 +97,7 @@ struct {
 
 /* No function of a library, but of the tracer: it calls that to measure what a hit costs, so all is done as for others, and told nowhere. */
 #define MEASURED_ROW (FUNCTION_ROWS - 1)
-#define MEASURED_FUNCTION (FUNCTIONS - 1)
+#define MEASURED_FUNCTION 0xffff
 
 #if defined(__TARGET_ARCH_x86)
 #define STACK(ctx) ((ctx)->sp)
@@ -287,16 +287,17 @@ static __attribute__((noinline)) int called(struct pt_regs *ctx, __u64 library, 
 	__u64 slot, return_address;
 	struct all_calls *all;
 	struct calls *calls;
+	__u64 counted;
 	__s64 distance;
 
 	all = bpf_map_lookup_elem(&function_calls, &zero);
 	function = bpf_map_lookup_elem(&functions, &row);
 	if (index >= FUNCTION_ROWS || !all || !function)
 		return 0;
-	key.function = function->id;
-	if (key.function >= FUNCTIONS)
+	counted = function->calls;
+	if (counted >= FUNCTIONS)
 		return 0;
-	calls = &all->functions[key.function];
+	calls = &all->functions[counted];
 	calls->all += 1;
 	if (bpf_get_current_pid_tgid() >> 32 == settings.tracer_pid && index != MEASURED_ROW)
 		return 0;
@@ -312,6 +313,7 @@ static __attribute__((noinline)) int called(struct pt_regs *ctx, __u64 library, 
 	}
 	fill_current_image(&key.image);
 	key.library = library;
+	key.function = function->id;
 	tally(&key, find_algorithm(ctx, function, &key));
 	return 0;
 }
@@ -330,6 +332,6 @@ int any_function(struct pt_regs *ctx)
 #define ROW(n) SEC("uprobe/row") int row_##n(struct pt_regs *ctx) { return called(ctx, settings.library, n); }
 #define ROWS(t) ROW(t##0) ROW(t##1) ROW(t##2) ROW(t##3) ROW(t##4) ROW(t##5) ROW(t##6) ROW(t##7) ROW(t##8) ROW(t##9)
 ROW(0) ROW(1) ROW(2) ROW(3) ROW(4) ROW(5) ROW(6) ROW(7) ROW(8) ROW(9)
-ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6) ROWS(7) ROWS(8)
-ROW(90) ROW(91) ROW(92) ROW(93) ROW(94) ROW(95)
+ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6) ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11)
+ROW(120) ROW(121) ROW(122) ROW(123) ROW(124) ROW(125) ROW(126) ROW(127)
 #endif

@@ -34,15 +34,14 @@ class Calls(NamedTuple):
 class FunctionCalls:
     """The kernel side's counts of calls: map function_calls of bpf/openssl_api.bpf.c."""
 
-    def __init__(self, fd, cpus, rows, functions):
-        """:arg fd: the map, not owned. :arg cpus: int, values it has. :arg rows: functions of one value; functions: how many of them are in use."""
+    def __init__(self, fd, cpus, rows):
+        """:arg fd: the map, not owned. :arg cpus: int, values it has. :arg rows: functions of one value."""
         self._row_words = 2 * rows
-        self._functions = functions
         self._map = _kernel.Map(fd, 4, 8 * self._row_words * cpus)
 
-    def read(self):
-        """Calls of each function so far: list of Calls."""
-        words, used = self._map.first(), 2 * self._functions
+    def read(self, functions):
+        """Calls so far of the first functions (int): list of Calls."""
+        words, used = self._map.first(), 2 * functions
         totals = list(map(sum, zip(*(words[first:first + used] for first in range(0, len(words), self._row_words)))))
         return list(map(Calls, totals[::2], totals[1::2]))
 

@@ -45,14 +45,14 @@ COUNTER = struct.Struct("<QQQ")
 OPERATION_VALUE = struct.Struct("<QQQI4x")
 INODE_KEY = struct.Struct("<QII")
 SETTINGS = struct.Struct("<QII")
-FUNCTION = struct.Struct("<qqHBBBBBBHH4xQQ")
+FUNCTION = struct.Struct("<qqHBBBBBBHHH2xQQ")
 # FUNCTION_ROWS of bpf/openssl_api.bpf.c
-FUNCTION_ROWS = 96
+FUNCTION_ROWS = 128
 # the last of them is no function of a library: MEASURED_ROW of the same file
 MEASURED_ROW = FUNCTION_ROWS - 1
-# FUNCTIONS of the same file, and the last of them, MEASURED_FUNCTION
-ALL_FUNCTIONS = 480
-MEASURED_FUNCTION = ALL_FUNCTIONS - 1
+# FUNCTIONS and MEASURED_FUNCTION of the same file
+ALL_FUNCTIONS = 800
+MEASURED_FUNCTION = 0xFFFF
 # the cookie of a uprobe is the library's number times this, plus the row: any_function() of the same file
 COOKIES_OF_A_LIBRARY = 256
 

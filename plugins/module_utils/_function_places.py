@@ -7,16 +7,22 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Tuple
 
 from . import _events, _libraries
 from ._elf import ElfError
-from ._families import first_number
-from ._functions import (CIPHER, CIPHER_3, DIGEST, DIGEST_3, FIELD_TEXT, FIRST_FIELD, PKEY_CTX)
+from ._families import family_of, first_number
+from ._functions import (
+    CIPHER, CIPHER_3, CIPHER_CONTEXT, DIGEST, DIGEST_3, FIELD, FIELD_TEXT, FIRST_FIELD, FIRST_FIELD_TEXT, MD_CONTEXT, MD_INFO, NONE, PKEY_CTX,
+)
+from ._library_functions import MBEDTLS_3
+from ._openssl_functions import OPENSSL
 from ._x86_prologue import ENTRY, cheap_place
 
 # e_machine, ELF gABI
 _X86_64 = 62
+
+_MBEDTLS = (family_of("libmbedcrypto"), MBEDTLS_3)
 
 # Where an executable carries OpenSSL, its own code lies in the same segment: OpenSSL's part is about where these are.
 _SPREAD = ("OPENSSL_init_crypto", "CRYPTO_malloc", "ERR_clear_error", "BN_new", "X509_new", "ASN1_item_d2i", "PKCS7_sign", "CMS_sign",
@@ -24,15 +30,19 @@ _SPREAD = ("OPENSSL_init_crypto", "CRYPTO_malloc", "ERR_clear_error", "BN_new", 
            "PKCS12_parse", "OCSP_REQUEST_new", "TS_REQ_new", "BIO_new", "EVP_PKEY_new", "EVP_CIPHER_CTX_new", "EVP_MD_CTX_new")
 
 # The row of the tracer's own function that is measured: a typical one, a cipher by its structure, which is argument 1.
-MEASURED = _events.FUNCTION.pack(0, 0, _events.MEASURED_FUNCTION, CIPHER, 1, 0, 0, 0, 0, 0, 0, 0, 0)
+MEASURED = _events.FUNCTION.pack(0, 0, _events.MEASURED_FUNCTION, CIPHER, 1, 0, 0, 0, 0, 0, 0, _events.ALL_FUNCTIONS - 1, 0, 0)
 
 
 class FunctionPlace(NamedTuple):
-    """One function: file offset to attach at, whether the kernel emulates the instruction there, and its struct function."""
+    """One function: file offset to attach at, whether the kernel emulates the instruction there, and the values of its struct function."""
 
     offset: int
     emulated: bool
-    row: bytes
+    values: Tuple[int, ...]
+
+    def row(self, counted):
+        """Its struct function (bytes). counted: int, where its calls are counted."""
+        return _events.FUNCTION.pack(*self.values[:-2], counted, *self.values[-2:])
 
 
 def code_range(elf, functions):
@@ -62,6 +72,29 @@ def _openssl_layout(elf):
     return old, layout
 
 
+def _mbedtls_version(elf):
+    """``(major, minor)`` of a file's release, or None."""
+    version = _libraries.version_of(elf, _libraries.recognise(b"/libmbedcrypto.so"))
+    return tuple(map(int, version.split(".")[:2])) if version else None
+
+
+def family_in(elf, family):
+    """The Family whose numbers a file has, among those of the same libraries. family: that of its name."""
+    return MBEDTLS_3 if family in _MBEDTLS and (_mbedtls_version(elf) or (3, 0)) >= (3, 0) else family
+
+
+def _mbedtls_layout(elf):
+    """As _openssl_layout's: md_wrap.h, cipher.h of 2.7 to 2.16, of 2.28 and of 3.6. Others are not known: no algorithm is better than a wrong one."""
+    version = _mbedtls_version(elf) or (0, 0)
+    if version == (2, 28):  # mbedtls_md_info_t: name, type
+        return {MD_CONTEXT: (FIRST_FIELD, 8), MD_INFO: (FIELD, 8), CIPHER_CONTEXT: (FIRST_FIELD, 0)}
+    if (2, 7) <= version <= (2, 16):
+        return {MD_CONTEXT: (FIRST_FIELD, 0), MD_INFO: (FIELD, 0), CIPHER_CONTEXT: (FIRST_FIELD, 0)}
+    if version == (3, 6):  # mbedtls_cipher_info_t: name
+        return {MD_CONTEXT: (FIRST_FIELD, 0), MD_INFO: (FIELD, 0), CIPHER_CONTEXT: (FIRST_FIELD_TEXT, 0)}
+    return {MD_CONTEXT: (NONE, 0), MD_INFO: (NONE, 0), CIPHER_CONTEXT: (NONE, 0)}
+
+
 def function_places(elf, family):
     """What of a Family's functions a file exports.
 
@@ -73,7 +106,7 @@ def function_places(elf, family):
     if not functions:
         return {}
     low, high = code_range(elf, functions)
-    old, layout = _openssl_layout(elf) if family.name == "OpenSSL" else (True, {})
+    old, layout = _openssl_layout(elf) if family is OPENSSL else (True, _mbedtls_layout(elf) if family in _MBEDTLS else {})
     first = first_number(family)
     places = {}
     for row, function in enumerate(family.functions):
@@ -83,8 +116,7 @@ def function_places(elf, family):
         within = cheap_place(elf.read(offset, size), function.wanted_arguments()) if elf.machine == _X86_64 else ENTRY
         place = offset + within.offset
         shape, field = layout.get(function.shape, (function.shape, function.offset))
-        described = _events.FUNCTION.pack(low - place, high - place, first + row, shape, function.argument, function.digest_shape,
-                                          function.digest_argument, function.direction_argument, function.bits_argument,
-                                          within.stack, field, *family.wrapper_bits(function.name))
-        places[row] = FunctionPlace(place, within.emulated, described)
+        values = (low - place, high - place, first + row, shape, function.argument, function.digest_shape, function.digest_argument,
+                  function.direction_argument, function.bits_argument, within.stack, field, *family.wrapper_bits(function.name))
+        places[row] = FunctionPlace(place, within.emulated, values)
     return places

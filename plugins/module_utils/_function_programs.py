@@ -14,8 +14,7 @@ import time
 from . import _events, _hit_cost, _kernel
 from ._budget import Budget, FunctionCalls
 from ._elf import ElfFile
-from ._families import FUNCTIONS, first_number
-from ._function_places import MEASURED, function_places
+from ._function_places import MEASURED, family_in, function_places
 from ._libbpf import LIBBPF_ERRNO_VERIFY, BpfObject, LoadError, sum_of_cpus
 from ._probe import FAILED, possible_cpus
 from ._uprobe import MultiAttachment, PerfAttachment, close_all
@@ -34,7 +33,6 @@ class Target:
         self.path = path
         self.index = index
         self.family = family
-        self.first = first_number(family)
         self.build_id = None
         self.status = FAILED
         self.reason = None
@@ -47,9 +45,9 @@ class Target:
         """The target's entry of coverage.probes.targets; path stays bytes."""
         return {"path": self.path, "build_id": self.build_id, "functions": self.functions, "status": self.status, "reason": self.reason}
 
-    def give_up(self, number):
-        """Descriptors (list) of the function of that number; closing them detaches it."""
-        return self.attachment.give_up(number - self.first) if self.attachment else []
+    def give_up(self, function):
+        """Descriptors (list) of a Function; closing them detaches it."""
+        return self.attachment.give_up(self.family.functions.index(function)) if self.attachment and function in self.family.functions else []
 
     def close(self):
         """Detach and free. The descriptors of the attachment are closed by whoever took them, or here."""
@@ -81,6 +79,7 @@ class FunctionPrograms:
         self.slow_to_detach = False  # the kernel has no uprobe_multi (before 6.6): each function takes some 50 ms
         self._last = dict.fromkeys(_events.COUNTERS, 0)
         self.budget = Budget()
+        self._numbers = {}  # Function that is attached somewhere -> the number its calls are counted by
         self._calls = None
         self._last_calls = []
         self._measured = False
@@ -108,11 +107,12 @@ class FunctionPrograms:
             target.build_id = elf.build_id()
             if elf.machine != _MACHINES.get(_kernel.architecture()):
                 raise LoadError("it is for another machine (e_machine %d, %d bit)" % (elf.machine, elf.bits))
+            target.family = family_in(elf, target.family)
             places = function_places(elf, target.family)
         if not places:
             raise LoadError("it exports none of the probed functions")
         for row, place in places.items():
-            self.budget.add(target.first + row, place.emulated)
+            self.budget.add(self._number(target.family.functions[row]), place.emulated)
         name = b"/proc/self/fd/%d" % fd
         if not self.slow_to_detach:
             try:
@@ -130,6 +130,14 @@ class FunctionPrograms:
         if target.attachment.refused:
             names = target.family.functions
             target.reason = "; ".join("%s: %s" % (names[row].name, why) for row, why in sorted(target.attachment.refused.items()))
+
+    @property
+    def functions(self):
+        """The Functions (list) that are attached somewhere, by the numbers that ``budget`` and function_calls() go by."""
+        return list(self._numbers)
+
+    def _number(self, function):
+        return self._numbers.setdefault(function, len(self._numbers))
 
     def _attach_multi(self, target, name, places):
         if self._object is None:
@@ -169,12 +177,13 @@ class FunctionPrograms:
         """Descriptors are duplicated, so that they outlive the object."""
         if not self._maps:
             self._maps = {name: os.dup(loaded.map_fd(name)) for name in _MAPS}
-            self._calls = FunctionCalls(self._maps["function_calls"], possible_cpus(), _events.ALL_FUNCTIONS, len(FUNCTIONS))
+            self._calls = FunctionCalls(self._maps["function_calls"], possible_cpus(), _events.ALL_FUNCTIONS)
 
     def _describe(self, target, places):
         """Tell the kernel side how each function names its algorithm; and the row that is measured, in the place of each library."""
         functions = _kernel.Map(self._maps["functions"], 4, _events.FUNCTION.size)
-        for row, content in [(row, place.row) for row, place in places.items()] + [(_events.MEASURED_ROW, MEASURED)]:
+        rows = {row: place.row(self._number(target.family.functions[row])) for row, place in places.items()}
+        for row, content in [*rows.items(), (_events.MEASURED_ROW, MEASURED)]:
             functions.put((target.index * _events.FUNCTION_ROWS + row).to_bytes(4, "little"), content)
 
     def keep_budget(self):
@@ -182,9 +191,9 @@ class FunctionPrograms:
         if not self._calls:
             return
         calls = self.function_calls()
-        fds, gone = [], []
+        fds, gone, functions = [], [], self.functions
         for number in self.budget.overspent(time.monotonic() - self._began, calls):
-            links = [link for target in self._files.values() for link in target.give_up(number)]
+            links = [link for target in self._files.values() for link in target.give_up(functions[number])]
             if links:
                 gone.append(number)
                 fds += links
@@ -198,9 +207,9 @@ class FunctionPrograms:
             self._measure()
 
     def function_calls(self):
-        """Calls of each function so far, or until it was closed: list of Calls, by number."""
+        """Calls of each of ``functions`` so far, or until it was closed: list of Calls."""
         if self._calls:
-            self._last_calls = self._calls.read()
+            self._last_calls = self._calls.read(len(self._numbers))
         return self._last_calls
 
     def _measure(self):

@@ -33,6 +33,7 @@ class Function(NamedTuple):
     digest_table: Optional[str] = None
     in_bytes: bool = False  # the key size in an argument is in bytes
     encrypts_at_0: bool = False  # the direction in an argument is 0 for encrypt, 1 for decrypt
+    pair: bool = False  # both numbers together name the algorithm: table is a rule for two
 
     def wanted_arguments(self):
         """The arguments (set of int, 0 to 5) that the probe reads."""

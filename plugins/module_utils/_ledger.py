@@ -314,7 +314,7 @@ class Ledger:
         function = FUNCTIONS[key.function]
         algorithm, name = _operation_names.algorithm(function, key), _operation_names.operation(function, key)
         key_bits = _operation_names.key_bits(function, key_bits, algorithm)
-        cut = _operation_names.is_cut(key)
+        cut = _operation_names.is_cut(function, key)
         identity = (library, function.name, algorithm, name, key_bits, bool(key.internal), cut)
         held = record.operations.get(identity)
         if held is None:

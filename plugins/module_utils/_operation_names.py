@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from ._library_numbers import meaning
+from ._library_numbers import key_word, meaning, pair_meaning
 from ._openssl_nids import algorithm_of
 
 _OPERATION_OF_DIRECTION = {1: "encrypt", 2: "decrypt"}
@@ -33,6 +33,8 @@ _NAMES = {"RSAENCRYPTION": "RSA", "RSASSAPSS": "RSA-PSS", "ID-ECPUBLICKEY": "EC"
 
 def operation(function, key):
     """The word for what was done: the direction where the call gives it, else that of the Function."""
+    if function.pair:
+        return pair_meaning(function.table, key.nid, key.digest_nid)[1] or function.operation
     direction = _OPPOSITE.get(key.direction) if function.encrypts_at_0 else key.direction
     return _OPERATION_OF_DIRECTION.get(direction, function.operation)
 
@@ -48,9 +50,9 @@ def key_bits(function, number, algorithm_name):
     return _SIZES.get(algorithm_name, 0)
 
 
-def is_cut(key):
+def is_cut(function, key):
     """Whether the algorithm has a longer name than the kernel side keeps (bool)."""
-    return len(key.name) == _NAME_SIZE and key.name.endswith(_CUT)
+    return function.table != "text" and len(key.name) == _NAME_SIZE and key.name.endswith(_CUT)
 
 
 def _named(number, table):
@@ -62,7 +64,11 @@ def _named(number, table):
 
 def algorithm(function, key):
     """The name of an operation's algorithm (str), its beginning where that is cut; or None where the object did not tell."""
-    raw = key.name[:-1] if is_cut(key) else key.name
+    if function.pair:
+        return pair_meaning(function.table, key.nid, key.digest_nid)[0]
+    if function.table == "text":
+        return key_word(key.name)
+    raw = key.name[:-1] if is_cut(function, key) else key.name
     name = raw.upper().decode("utf-8", "backslashreplace") if raw else None
     name = _NAMES.get(name, name)
     if function.digest_shape:

@@ -12,7 +12,6 @@ import os
 
 from ._budget import BURST_NS, NS_PER_SECOND, Calls
 from ._elf import ElfError
-from ._families import FUNCTIONS, first_number
 from ._libbpf import LoadError
 from ._probe import ATTACHED, FAILED, OVER_BUDGET, PARTIAL, Probe
 
@@ -31,7 +30,7 @@ class FunctionProbe(Probe):
         self._most_targets = most_targets
         self._nothing_found = nothing_found
         self._programs = programs
-        self._numbers = {first_number(family) + row for family in families for row in range(len(family.functions))}
+        self._functions = {function for family in families for function in family.functions}
         programs.probes.append(self)
         self._targets = []
         self._left_out = 0
@@ -82,8 +81,9 @@ class FunctionProbe(Probe):
             self.errno, self.verifier_log = load_error.errno, load_error.log
 
     def _let_go(self):
-        """Functions of this probe that are over the budget: list of ``(number, LetGo)``."""
-        return [(number, gone) for number, gone in sorted(self._programs.budget.let_go.items()) if number in self._numbers]
+        """Functions of this probe that are over the budget: list of ``(Function, LetGo)``."""
+        gone = [(self._programs.functions[number], when) for number, when in sorted(self._programs.budget.let_go.items())]
+        return [(function, when) for function, when in gone if function in self._functions]
 
     def judge(self):
         """Set status and reason by the targets and the budget."""
@@ -96,7 +96,7 @@ class FunctionProbe(Probe):
         elif self._let_go():
             self.status = OVER_BUDGET
             self.reason = "called so often that they were let go, so their counts are lower bounds: %s" % ", ".join(
-                FUNCTIONS[number].name for number, _gone in self._let_go())
+                function.name for function, _gone in self._let_go())
         elif missing:
             self.status, self.reason = PARTIAL, "%d files could not be probed: see targets" % missing
             if self._left_out:
@@ -105,8 +105,9 @@ class FunctionProbe(Probe):
             self.status, self.reason = ATTACHED, None
 
     def _calls(self):
-        """Calls (list) by number, 0 for functions of other probes."""
-        return [calls if number in self._numbers else Calls(0, 0) for number, calls in enumerate(self._programs.function_calls())]
+        """Calls (list) of what is attached, 0 for functions of other probes."""
+        return [calls if function in self._functions else Calls(0, 0)
+                for function, calls in zip(self._programs.functions, self._programs.function_calls())]
 
     def hits(self):
         return sum(calls.all for calls in self._calls())
@@ -119,8 +120,8 @@ class FunctionProbe(Probe):
         budget = self._programs.budget
         return dict(super().coverage(), ns_per_hit=budget.cost._asdict(), cost_ns=budget.spent(self._calls()),
                     budget={"burst_ns": BURST_NS, "ns_per_second": NS_PER_SECOND},
-                    let_go=[{"function": FUNCTIONS[number].name, "since": gone.since, "calls": gone.calls.all, "internal_calls": gone.calls.internal}
-                            for number, gone in self._let_go()])
+                    let_go=[{"function": function.name, "since": gone.since, "calls": gone.calls.all, "internal_calls": gone.calls.internal}
+                            for function, gone in self._let_go()])
 
     def targets(self):
         return [target.coverage() for target in self._targets]
