@@ -17,6 +17,7 @@ char LICENSE[] SEC("license") = "GPL";
 
 #define DATA_SEGMENTS 32	/* of each direction: where a handshake may begin */
 #define LAST_SEGMENT 96		/* and where one that has begun is given up */
+#define MOST_TOGETHER 64	/* segments of one packet that is not segmented yet: 64 KiB of them */
 #define FIRST_SEGMENTS 4	/* that may go on with what the listening socket got: its own segments are counted, so it is not 0 */
 #define MAX_SSH 8192
 #define MAX_BLIND 4096		/* bytes copied after a gap in the sequence */
@@ -328,6 +329,24 @@ static __always_inline __u32 look_at_tcp(struct __sk_buff *skb, struct bpf_sock 
 	return follow(skb, packet, connection, piece);
 }
 
+/* A hello that is not whole after so many segments: it is told that it was not read. The flow ends here; segments may come several at once. */
+static __always_inline void give_up(struct bpf_sock *sock, __u32 direction)
+{
+	struct connection *connection;
+	struct flow *flow;
+
+	sock = bpf_sk_fullsock(sock);
+	if (!sock)
+		return;
+	connection = bpf_sk_storage_get(&connections, sock, 0, 0);
+	if (!connection)
+		return;
+	flow = &connection->flows[direction != 0];
+	if (flow->phase == RECORDS && flow->remaining)
+		count(COUNT_CAPPED);
+	flow->phase = DONE;
+}
+
 static __always_inline void look(struct __sk_buff *skb, __u32 direction)
 {
 	struct bpf_sock *sock = skb->sk;
@@ -342,8 +361,11 @@ static __always_inline void look(struct __sk_buff *skb, __u32 direction)
 	if (tcp) {
 		/* Outgoing ones are counted before they come here, incoming ones after. */
 		segments = direction ? tcp->data_segs_out - skb->gso_segs : tcp->data_segs_in;
-		if (segments > LAST_SEGMENT)
+		if (segments > LAST_SEGMENT) {
+			if (segments <= LAST_SEGMENT + MOST_TOGETHER)
+				give_up(sock, direction);
 			return;
+		}
 	}
 	if (find_payload(skb, &packet))
 		return;

@@ -20,7 +20,7 @@ _LOSSES = {
     "unclassified_opens": "%d opens of files of unknown content were not looked at: too many at once",
     "storage_full": "%d connections had no room for their state: of their handshakes only the first packet was read",
     "unparsed": "%d packets have IPv6 extension headers that are not stepped over",
-    "capped": "%d handshakes are longer than what is copied of one",
+    "capped": "%d handshakes are longer, or in more pieces, than what is copied of one",
     "missed_runs": "%d times the kernel could not run a program, because it was interrupted in it on the same processor: so many opens may be missing",
     "path_truncated": "%d paths are longer or deeper than the kernel side walks, and are cut with a mark",
     "handshake_parts": "%d parts of handshakes could not be joined: their handshakes may be missing",
