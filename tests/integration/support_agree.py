@@ -46,6 +46,8 @@ class Table:
         """:arg pair: names of client and server. :arg entry: of the profile, or None."""
         reported = None if entry is None else (_name(entry, "version"), _name(entry, "cipher_suite"), _name(entry, "group"))
         group = (said.group or "(can't tell)") + (" (only one allowed)" if said.group and said.group_by == "allowed" else "")
+        if said.group and said.resumed and said.version != "TLS 1.3":
+            group = "(%s, of the session's first connection)" % said.group
         suite = said.cipher_suite or "(can't tell)"
         self._rows[protocol, said.stack, pair, said.role, said.version, bool(said.resumed)] = (said.version, suite, group), reported
 
