@@ -14,13 +14,23 @@ _MAX_PIECES = 64  # segments that wait for an earlier one
 
 
 class Segments:
-    """Puts segments in order. The stream begins with the first segment that is fed; what lies before it is ignored, and so is what was given before."""
+    """Puts segments in order. What lies before the beginning of the stream is ignored, and so is what was given before.
 
-    def __init__(self, most_held=1 << 14):
-        """:arg most_held: bytes that wait for an earlier segment; with more, or more than 64 segments, the missing bytes are given up."""
+    next: the sequence number that comes next, None where the beginning is not known. It may be set: to go on with a segment that is about to be
+    fed whatever is missing before it, or to None to look for another beginning.
+    waiting: dict of the segments that wait for an earlier one: sequence number -> (data, payload size). held: how many bytes they are.
+    """
+
+    __slots__ = ("next", "waiting", "held", "_most_held", "_starts")
+
+    def __init__(self, most_held=1 << 14, starts=True):
+        """:arg most_held: bytes that wait for an earlier segment; with more, or more than 64 segments, the missing bytes are given up.
+        :arg starts: bool, whether the stream begins with the first segment that is fed. Else all wait until `next` is set."""
+        self.next = None
+        self.held = 0
         self._most_held = most_held
-        self._next = None  # the sequence number that comes next
-        self._waiting = []  # [(sequence number, data, payload size)]
+        self._starts = starts
+        self.waiting = {}
 
     def feed(self, sequence, data, payload_size):
         """Take one segment.
@@ -30,51 +40,59 @@ class Segments:
         :arg payload_size: int, bytes of the payload from ``data[0]`` on, copied or not.
         :returns: list of non-empty bytes and `GAP`: what the stream goes on with. Two neighbours without a `GAP` between them touch.
         """
+        if sequence == self.next and not self.waiting and 0 < payload_size == len(data):  # nearly all are such
+            self.next = (sequence + payload_size) & _MASK
+            return [data]
+        sequence &= _MASK
         payload_size = max(payload_size, len(data))
-        if self._next is None:
-            self._next = sequence & _MASK
-        if not payload_size:
-            return []
-        self._waiting.append((sequence & _MASK, data, payload_size))
-        found = self._ready()
-        while len(self._waiting) > _MAX_PIECES or sum(len(data) for sequence, data, size in self._waiting) > self._most_held:
+        if self.next is None and self._starts:
+            self.next = sequence
+        if self.ahead(sequence) <= 0:
+            return self._new_part(sequence, data, payload_size) + self._ready()
+        self._wait(sequence, data, payload_size)
+        found = []
+        while len(self.waiting) > _MAX_PIECES or self.held > self._most_held:
             found += self._jump()
         return found
 
     def skip(self):
         """Wait no longer for what is missing. :returns: like `feed`: all that was held, a `GAP` before each part."""
         found = []
-        while self._waiting:
+        while self.waiting:
             found += self._jump()
         return found
 
-    def _ahead(self, sequence):
-        """How many bytes a sequence number is ahead of the next one; negative where it is behind."""
-        distance = (sequence - self._next) & _MASK
-        return distance - (_MASK + 1) if distance >= _HALF else distance
+    def ahead(self, sequence):
+        """How many bytes a sequence number is ahead of the next one; negative where it is behind, 1 where the beginning is not known."""
+        return 1 if self.next is None else (sequence - self.next + _HALF & _MASK) - _HALF
+
+    def _wait(self, sequence, data, payload_size):
+        """Keep a segment; of two that begin alike the one of which more was copied."""
+        known = len(self.waiting[sequence][0]) if sequence in self.waiting else -1
+        if len(data) > known and payload_size:
+            self.waiting[sequence] = data, payload_size
+            self.held += len(data) - max(known, 0)
 
     def _jump(self):
         """Give up the bytes before the nearest waiting segment."""
-        self._next = min(self._waiting, key=lambda piece: self._ahead(piece[0]))[0]
+        self.next = min(self.waiting, key=self.ahead)
         return [GAP] + self._ready()
 
     def _ready(self):
         """Take the waiting segments that can be given out; drop those that hold nothing new."""
         found = []
-        waiting, self._waiting = sorted(self._waiting, key=lambda piece: self._ahead(piece[0])), []
-        for piece in waiting:
-            ahead = self._ahead(piece[0])
-            if ahead > 0:
-                self._waiting.append(piece)
-            elif ahead + piece[2] > 0:
-                found += self._new_part(piece, -ahead)
+        for sequence in sorted(self.waiting, key=self.ahead):
+            if self.ahead(sequence) > 0:
+                break
+            data, payload_size = self.waiting.pop(sequence)
+            self.held -= len(data)
+            found += self._new_part(sequence, data, payload_size)
         return found
 
-    def _new_part(self, piece, known):
-        """What a segment adds whose first `known` bytes were given already."""
-        sequence, data, payload_size = piece
-        self._next = (sequence + payload_size) & _MASK
-        if known > len(data):
-            return [GAP]
-        new = data[known:]
-        return ([new] if new else []) + ([GAP] if payload_size > len(data) else [])
+    def _new_part(self, sequence, data, payload_size):
+        """What a segment adds that does not begin behind the next byte."""
+        known = -self.ahead(sequence)
+        if payload_size <= known:
+            return []
+        self.next = (sequence + payload_size) & _MASK
+        return [data[known:]] * (known < len(data)) + [GAP] * (payload_size > len(data))

@@ -41,8 +41,8 @@ def check(data):
             assert message.kind in ("banner", "kexinit", "host_key", "new_keys", "disconnect", "unreadable")
             if message.kind == "kexinit":
                 offers[side] = message.value
-        waiting = streams[side]._segments._waiting if streams[side]._segments else []
-        assert len(streams[side]._buffer) + sum(len(piece[1]) for piece in waiting) <= MAX_HELD
+        held = streams[side]._segments.held if streams[side]._segments else 0
+        assert len(streams[side]._buffer) + held <= MAX_HELD
         ends[side] += len(octets)
         offset = end
     if all(offers):

@@ -36,8 +36,9 @@ def check(data):
     for sequence, octets, payload_size in segments(data):
         for message in stream.feed(sequence, octets, payload_size):
             assert isinstance(message.body, bytes) and len(message.body) <= MAX_HELD
-        held = len(stream._records) + len(stream._message) + sum(len(waiting) for waiting, _size in stream._pending.values())
-        assert held <= MAX_HELD and len(stream._pending) <= 64
-        assert stream._pending_octets == sum(len(waiting) for waiting, _size in stream._pending.values())
+        waiting = stream._segments.waiting
+        held = sum(len(waiting_octets) for waiting_octets, _size in waiting.values())
+        assert stream._segments.held == held and len(waiting) <= 64
+        assert len(stream._records) + len(stream._message) + held <= MAX_HELD
         assert stream.dropped >= dropped
         dropped = stream.dropped

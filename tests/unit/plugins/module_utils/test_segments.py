@@ -93,7 +93,7 @@ def test_anything_is_survived_and_little_is_held(calls):
     given_out = 0
     for sequence, data, size in calls:
         given_out += sum(len(part) for part in segments.feed(sequence, data, size) if part)
-        assert sum(len(data) for sequence, data, size in segments._waiting) <= 100
+        assert segments.held == sum(len(data) for data, size in segments.waiting.values()) <= 100
     assert given_out + sum(len(part) for part in segments.skip() if part) <= sum(len(data) for sequence, data, size in calls)
 
 
