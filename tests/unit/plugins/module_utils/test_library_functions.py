@@ -1,0 +1,131 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rows of libraries other than OpenSSL, compared with installed libraries: every name is exported, every jump between two is known."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+import pytest
+from ansible_collections.cryptofleet.audit.plugins.module_utils import _elf, _engine_libbpf, _function_places, _functions, _libraries
+from ansible_collections.cryptofleet.audit.plugins.module_utils._families import FAMILIES, family_of
+from ansible_collections.cryptofleet.audit.plugins.module_utils._library_functions import MBEDTLS_3, OTHERS
+from ansible_collections.cryptofleet.audit.plugins.module_utils._openssl_functions import OPENSSL
+
+FOLDER = "/usr/lib/x86_64-linux-gnu/"
+FILES = {"GnuTLS": ["libgnutls.so.30"], "Libgcrypt": ["libgcrypt.so.20"], "libsodium": ["libsodium.so.23"], "Nettle": ["libnettle.so.8"],
+         "Hogweed": ["libhogweed.so.6"], "NSS": ["libnss3.so", "libssl3.so"], "wolfSSL": ["libwolfssl.so.35"], "Mbed TLS": ["libmbedcrypto.so.7"]}
+# Functions of later releases than Debian 12's, or of other builds
+LATER = {"gnutls_privkey_derive_secret", "crypto_kdf_hkdf_sha256_extract", "crypto_kdf_hkdf_sha256_expand", "crypto_kdf_hkdf_sha512_extract",
+         "crypto_kdf_hkdf_sha512_expand", "mbedtls_aria_setkey_enc", "mbedtls_aria_setkey_dec", "mbedtls_pkcs5_pbkdf2_hmac_ext",
+         "psa_aead_encrypt_setup", "psa_aead_decrypt_setup"}
+INSTALLED = [family for family in OTHERS if family.name in FILES]
+
+
+def family_named(name):
+    return next(family for family in FAMILIES if family.name == name)
+
+
+@pytest.mark.parametrize("family", INSTALLED, ids=lambda family: family.name)
+def test_every_function_is_exported(family):
+    names = {function.name for function in family.functions}
+    assert len(names) == len(family.functions), "a name is a row once"
+    found = set()
+    for name in FILES[family.name]:
+        with open(FOLDER + name, "rb") as stream, _elf.ElfFile.open(stream.fileno()) as elf:
+            found |= set(elf.symbols(tuple(names)))
+            places = _function_places.function_places(elf, family)
+            assert len(places) == len(set(elf.symbols(tuple(names))))
+            assert _function_places.family_in(elf, family) is family
+    assert names - found == names & LATER
+
+
+def test_no_row_feeds_an_operation():
+    """What runs for every block or record is never probed."""
+    for family in OTHERS:
+        for function in family.functions:
+            assert not re.search(r"_(update|Update|record_\w+|final|Final|digest_op)$|random|Random|RNG|rnd", function.name), function.name
+
+
+def jumps(path, names):
+    """Function -> those of names whose code holds a jump to it."""
+    output = subprocess.run(["objdump", "-d", "--no-show-raw-insn", path], stdout=subprocess.PIPE, check=True, universal_newlines=True).stdout
+    found, current = {}, None
+    for line in output.splitlines():
+        begin = re.match(r"[0-9a-f]+ <([^@>]*)[^>]*>:", line)
+        if begin:
+            current = begin.group(1) if begin.group(1) in names else None
+        elif current:
+            target = re.search(r"\tj\w+\s+[0-9a-f]+ <([^@>+]*)(?:@[^>+]*)?>", line)
+            if target and target.group(1) in names and target.group(1) != current:
+                found.setdefault(target.group(1), set()).add(current)
+    return found
+
+
+@pytest.mark.parametrize("family", INSTALLED, ids=lambda family: family.name)
+def test_every_jump_between_rows_is_known(family):
+    names = {function.name for function in family.functions}
+    assert all({target, *wrappers.split()} <= names for target, wrappers in family.wrappers.items())
+    for name in FILES[family.name]:
+        for target, wrappers in jumps(FOLDER + name, names).items():
+            assert wrappers <= set(family.wrappers.get(target, "").split()), target
+
+
+def test_bits_of_jumps():
+    family = family_named("libsodium")
+    rows = [function.name for function in family.functions]
+    low, high = family.wrapper_bits("crypto_hash_sha512")
+    assert [row for row in range(128) if (low | high << 64) >> row & 1] == [rows.index("crypto_hash")]
+    assert family.wrapper_bits("crypto_hash") == (0, 0)
+
+
+def test_the_linker_s_cache_is_searched_for_every_library():
+    names = {"libnss3": "libnss3.so", "libssl3": "libssl3.so"}
+    for family in OTHERS:
+        for library in family.libraries:
+            assert re.match(_engine_libbpf._OTHER_FILES, names.get(library, library + ".so.1").encode())
+            assert family_of(_libraries.recognise(b"/usr/lib/" + names.get(library, library + ".so.1").encode()).name) is family
+    assert not re.match(_engine_libbpf._OTHER_FILES, b"libcrypto.so.3") and family_of("libcrypto") is OPENSSL and family_of("libssh") is None
+
+
+@pytest.mark.parametrize("version, family, places", [
+    ("2.16.9", "Mbed TLS", [(_functions.FIRST_FIELD, 0), (_functions.FIELD, 0), (_functions.FIRST_FIELD, 0)]),
+    ("2.28.3", "Mbed TLS", [(_functions.FIRST_FIELD, 8), (_functions.FIELD, 8), (_functions.FIRST_FIELD, 0)]),
+    ("2.20.0", "Mbed TLS", [(_functions.NONE, 0)] * 3), ("3.4.1", "Mbed TLS 3", [(_functions.NONE, 0)] * 3),
+    ("3.6.2", "Mbed TLS 3", [(_functions.FIRST_FIELD, 0), (_functions.FIELD, 0), (_functions.FIRST_FIELD_TEXT, 0)]),
+    (None, "Mbed TLS 3", [(_functions.NONE, 0)] * 3)])
+def test_where_a_release_of_mbedtls_has_its_numbers(monkeypatch, version, family, places):
+    """Of a release whose structures are not known no algorithm is told."""
+    monkeypatch.setattr(_libraries, "version_of", lambda elf, library: version)
+    layout = _function_places._mbedtls_layout(None)
+    assert [layout[shape] for shape in (_functions.MD_CONTEXT, _functions.MD_INFO, _functions.CIPHER_CONTEXT)] == places
+    assert _function_places.family_in(None, family_of("libmbedcrypto")).name == family
+    assert _function_places.family_in(None, OPENSSL) is OPENSSL
+
+
+def test_mbedtls_3_has_numbers_of_its_own():
+    two, three = family_of("libmbedcrypto"), MBEDTLS_3
+    assert [function.name for function in two.functions] == [function.name for function in three.functions]
+    tables = {table for function in three.functions for table in (function.table, function.digest_table)}
+    assert "mbedtls3_md" in tables and "mbedtls_md" not in tables
+
+
+@pytest.mark.parametrize("family, name, fields", [
+    ("GnuTLS", "gnutls_privkey_sign_data", ("sign", _functions.FIELD, 0, 4, "gnutls_pk", _functions.NID, 1, "gnutls_mac")),
+    ("GnuTLS", "gnutls_pbkdf2", ("derive", _functions.NID, 0, 0, "gnutls_mac", _functions.NONE, 0, None)),
+    ("Libgcrypt", "gcry_pk_sign", ("sign", _functions.TEXT, 2, 19, "text", _functions.NONE, 0, None)),
+    ("Libgcrypt", "gcry_cipher_open", ("cipher", _functions.NID, 1, 0, "gcry_cipher_open", _functions.NID, 2, None)),
+    ("Mbed TLS", "mbedtls_pk_sign", ("sign", _functions.FIRST_FIELD, 0, 0, "mbedtls_pk", _functions.NID, 1, "mbedtls_md")),
+    ("Nettle", "nettle_hmac_set_key", ("mac", _functions.FIELD_TEXT, 3, 0, "name", _functions.NONE, 0, None))])
+def test_words_of_a_line(family, name, fields):
+    found = next(function for function in family_named(family).functions if function.name == name)
+    assert (found.operation, found.shape, found.argument, found.offset, found.table, found.digest_shape, found.digest_argument, found.digest_table) == fields
+
+
+def test_sizes_and_directions_of_a_line():
+    found = next(function for function in family_named("wolfSSL").functions if function.name == "wc_AesSetKey")
+    assert (found.algorithm, found.bits_argument, found.in_bytes, found.direction_argument, found.encrypts_at_0) == ("AES", 2, True, 4, True)
+    assert found.wanted_arguments() == {2, 4}
+    found = next(function for function in family_named("Mbed TLS").functions if function.name == "mbedtls_cipher_setkey")
+    assert (found.bits_argument, found.in_bytes, found.direction_argument, found.encrypts_at_0) == (2, False, 3, False)
