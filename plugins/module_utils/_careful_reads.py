@@ -73,7 +73,6 @@ class TextCursor:
         self._octets = octets
         self.offset = offset
         self.held = b""
-        self.saw_dump = False
 
     def fill(self, length):
         """Hold at least length octets from here on, reading exactly those that are missing. :returns: whether they are there."""
@@ -92,7 +91,7 @@ class TextCursor:
 
         :arg limit: octets to look through at most.
         :returns: True when there. False at the end of the file or the limit, at one that is not at the start of a line (an example in
-            prose, a key inside a string), or (with `saw_dump` set) before a key printed as text: what follows these must not be read.
+            prose, a key inside a string), or before a key printed as text: what follows these must not be read.
         """
         end = self.offset + limit
         self.fill(len(BEGIN))
@@ -101,7 +100,6 @@ class TextCursor:
             dump = held.find(_DUMP)
             found = held.find(BEGIN)
             if dump >= 0 and not 0 <= found < dump:
-                self.saw_dump = True
                 return False
             if found >= 0:
                 self.skip(found)

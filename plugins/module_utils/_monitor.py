@@ -12,7 +12,8 @@ import json
 
 from ._limits import within_limits
 from ._text import to_text
-from ._tracer import StopSignals, Window
+from ._stop_signals import StopSignals
+from ._tracer import Window
 
 # Taken from the entries of a profile where an event's line has them too.
 _PROCESS_KEYS = ("ppid", "cmdline", "cmdline_escaped", "cmdline_truncated", "user", "uid", "exec_number", "started_at", "exit_code", "exit_signal",

@@ -12,6 +12,7 @@ import os
 from . import _coverage, _proc
 from ._engine import choose_engine
 from ._errors import AuditError
+from ._host_identity import host_identity
 from ._libbpf import Libbpf
 from ._limits import within_limits
 from ._probe import ATTACHED, DISABLED, PARTIAL, UNSUPPORTED
@@ -116,7 +117,7 @@ def preflight(request):
     remedies += ["%s: %s" % (probe["name"], probe["remedy"]) for probe in probes if probe["remedy"]]
     full = engine.grade == "full" and all(probe["status"] in (ATTACHED, DISABLED) for probe in probes)
     return {
-        "schema_version": SCHEMA_VERSION, "collection_version": COLLECTION_VERSION, "document": "preflight", "host": _proc.host_identity(),
+        "schema_version": SCHEMA_VERSION, "collection_version": COLLECTION_VERSION, "document": "preflight", "host": host_identity(),
         "engine": {"name": engine.name, "grade": engine.grade, "version": engine.version, "rejected": rejected},
         "probes": probes, "kernel": kernel_facts(),
         "can": {"profile": bool(attached), "grade": "full" if full else "reduced" if attached else "none", "probes": attached},

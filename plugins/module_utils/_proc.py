@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Readers of /proc: what a process is, what it has mapped and open, and what host this is.
+"""Readers of /proc: what a process is, what it has mapped and open.
 
 Every function of a process returns None where the process is gone (ENOENT, ESRCH). PermissionError is let through: the caller
 counts such processes as not permitted. Any other OSError is let through as well; /proc does not give any in normal operation.
@@ -14,7 +14,6 @@ from __future__ import annotations
 import collections
 import errno
 import functools
-import hashlib
 import os
 import pwd
 import time
@@ -22,7 +21,6 @@ import time
 PROC_PID_INIT_INO = 0xEFFFFFFC  # Linux include/uapi/linux/nsfs.h and include/linux/proc_ns.h
 _PF_KTHREAD = 0x00200000  # Linux include/linux/sched.h
 _AUDIT_UNSET = 0xFFFFFFFF  # Linux include/uapi/linux/audit.h, AUDIT_SID_UNSET; the same of a login, include/linux/audit.h
-_SALT = b"cryptofleet.audit"
 
 # Bounds on what one process can make us read. vm.max_map_count is 65530 by default, 1048576 in some distributions.
 _MAX_CMDLINE = 32768
@@ -321,89 +319,3 @@ def user_name(uid):
         return pwd.getpwuid(uid).pw_name
     except (KeyError, OverflowError):
         return None
-
-
-def _line(path):
-    """The text of a small file, stripped, or None where it is not there, not permitted or empty."""
-    try:
-        with open(path, "rb") as stream:
-            return stream.read(65536).strip(b" \t\r\n\0").decode("utf-8", "replace") or None
-    except OSError:
-        return None
-
-
-def _os_release():
-    """id, version_id and name of os-release(5), each str or None."""
-    values = {}
-    for line in (_line("/etc/os-release") or _line("/usr/lib/os-release") or "").splitlines():
-        key, equals, value = line.partition("=")
-        if equals:
-            values[key.strip()] = value.strip().strip("\"'") or None
-    return {"id": values.get("ID"), "version_id": values.get("VERSION_ID"), "name": values.get("PRETTY_NAME") or values.get("NAME")}
-
-
-# systemd src/basic/virt.c, dmi_vendor_table: how the fields of DMI begin.
-_DMI = (("KVM", "kvm"), ("OpenStack", "kvm"), ("KubeVirt", "kvm"), ("Amazon EC2", "amazon"), ("QEMU", "qemu"), ("VMware", "vmware"),
-        ("VMW", "vmware"), ("innotek GmbH", "oracle"), ("VirtualBox", "oracle"), ("Oracle Corporation", "oracle"), ("Xen", "xen"),
-        ("Bochs", "bochs"), ("Parallels", "parallels"), ("BHYVE", "bhyve"), ("Hyper-V", "microsoft"),
-        ("Apple Virtualization", "apple"), ("Google Compute Engine", "google"))
-
-
-def _container():
-    """The container manager this host is inside of (systemd's Container Interface), or None."""
-    named = _line("/run/systemd/container")
-    if named:
-        return named
-    for entry in (_line("/proc/1/environ") or "").split("\0"):
-        if entry.startswith("container=") and len(entry) > 10:
-            return entry[10:74]
-    if os.path.exists("/run/.containerenv"):
-        return "podman"
-    if os.path.exists("/.dockerenv"):
-        return "docker"
-    return None
-
-
-def _virtualisation():
-    """The container or virtual machine this host is, in systemd-detect-virt's words where it has one, or None on bare metal."""
-    inside = _container()
-    if inside:
-        return inside
-    for field in ("product_name", "sys_vendor", "board_vendor", "bios_vendor", "product_version"):
-        text = _line("/sys/class/dmi/id/" + field) or ""
-        for beginning, name in _DMI:
-            if text.startswith(beginning):
-                return name
-    if _line("/sys/hypervisor/type") == "xen":
-        return "xen"
-    compatible = _line("/proc/device-tree/hypervisor/compatible")
-    if compatible:
-        return "kvm" if "kvm" in compatible else "vm-other"
-    for line in (_line("/proc/sysinfo") or "").splitlines():  # s390x
-        if line.startswith("VM00 Control Program:"):
-            return "zvm" if "z/VM" in line else "kvm"
-    for line in (_line("/proc/cpuinfo") or "").splitlines():
-        if line.startswith("flags"):
-            return "vm-other" if " hypervisor" in line else None
-    return None
-
-
-def host_identity():
-    """The profile's ``host``: dict with hostname, machine_id_hash, boot_id, kernel, arch, os and virtualisation.
-
-    What the host does not tell is None. machine_id_hash is SHA-256 over the collection's name, NUL and the text of machine-id(5),
-    which itself should not be published.
-    """
-    machine = _line("/etc/machine-id") or _line("/var/lib/dbus/machine-id")
-    if machine == "uninitialized":
-        machine = None
-    names = os.uname()
-    return {
-        "hostname": names.nodename or None,
-        "machine_id_hash": hashlib.sha256(_SALT + b"\0" + machine.encode("utf-8")).hexdigest() if machine else None,
-        "boot_id": _line("/proc/sys/kernel/random/boot_id"),
-        "kernel": names.release or None,
-        "arch": names.machine or None,
-        "os": _os_release(),
-        "virtualisation": _virtualisation(),
-    }

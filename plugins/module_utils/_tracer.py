@@ -11,7 +11,6 @@ import dataclasses
 import importlib
 import os
 import resource
-import signal
 import time
 from typing import Dict, List
 
@@ -22,10 +21,11 @@ from ._families import family_of
 from ._limits import within_limits
 from ._probe_file_open import FileObserved
 from ._selection import Selection
+from ._stop_signals import StopSignals
 
 # Imported where it is used: whatever is needed only when all is attached. A host compiles every file of the module each time, which
 # takes longer than attaching, and its memory would be there when libbpf needs most. What only the end of a window needs comes when it has begun.
-_NEEDED_AT_THE_END = ("_coverage", "_host_crypto", "_profile")
+_NEEDED_AT_THE_END = ("_coverage", "_host_crypto", "_host_identity", "_profile")
 
 # Seconds between two looks at the buffers; a buffer that fills up is looked at earlier.
 _TICK = 0.2
@@ -330,6 +330,7 @@ class Window:
         left_out = max(0, len(records) - self.request.max_processes)
         records = records[:self.request.max_processes]
         from ._host_crypto import read_host_crypto
+        from ._host_identity import host_identity
         from ._profile import COLLECTION_VERSION, SCHEMA_VERSION, Writer
         writer = Writer(self.request.redact, self.boot_offset)
         self.library_facts.settle_packages(records)
@@ -338,7 +339,7 @@ class Window:
         coverage = self.coverage(writer, len(entries), left_out)
         self.library_facts.close()
         return {
-            "schema_version": SCHEMA_VERSION, "collection_version": COLLECTION_VERSION, "document": kind, "host": _proc.host_identity(),
+            "schema_version": SCHEMA_VERSION, "collection_version": COLLECTION_VERSION, "document": kind, "host": host_identity(),
             "window": {"started_at": writer.time(self.started), "ended_at": writer.time(self.ended),
                        "requested_seconds": self.request.duration if kind == "profile" else 0,
                        "actual_seconds": round((self.ended - self.started) / 1e9, 3), "ended_because": self._stopped or "instant"},
@@ -364,28 +365,6 @@ class Window:
         if record.exe is None or record.exe_deleted:
             return None, None
         return self.library_facts.executable(record.exe, record.mount_namespace, record.pid)
-
-
-class StopSignals:
-    """From here on SIGTERM, SIGHUP and SIGINT end the window early: what was seen is still told. One that comes before it is open is an error."""
-
-    def __init__(self):
-        self._window = None
-        self._early = False
-        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-            signal.signal(number, self._stop)
-
-    def _stop(self, _number, _frame):
-        if self._window is None:
-            self._early = True  # attaching goes on to its end: nothing of it expects to be interrupted
-        else:
-            self._window.stop("signal")
-
-    def end(self, window):
-        """Give the Window that they end. :raises AuditError: one came already."""
-        self._window = window
-        if self._early:
-            raise AuditError("stopped by a signal before the window was open: nothing was observed")
 
 
 @within_limits()

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import re
 import shutil
 import subprocess
 import time
@@ -147,14 +146,6 @@ def test_zombie():
         assert list(_proc.read_maps(process.pid)) == []
     finally:
         process.wait()
-
-
-def test_host():
-    host = _proc.host_identity()
-    assert set(host) == {"hostname", "machine_id_hash", "boot_id", "kernel", "arch", "os", "virtualisation"}
-    assert host["kernel"] == os.uname().release
-    assert host["machine_id_hash"] is None or re.match("[0-9a-f]{64}$", host["machine_id_hash"])
-    assert set(host["os"]) == {"id", "version_id", "name"}
 
 
 def test_users():
