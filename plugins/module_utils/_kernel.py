@@ -15,6 +15,8 @@ import platform
 import struct
 import time
 
+from ._errors import AuditError
+
 # arch/x86/entry/syscalls/syscall_64.tbl; include/uapi/asm-generic/unistd.h
 # those above 423 are the same everywhere
 _NEW_NUMBERS = {"fsopen": 430, "fsconfig": 431, "fsmount": 432}
@@ -27,7 +29,12 @@ _BPF_MAP_UPDATE_ELEM = 2
 _BPF_MAP_DELETE_ELEM = 3
 _BPF_MAP_GET_NEXT_KEY = 4
 _BPF_PROG_LOAD = 5
+_BPF_OBJ_GET_INFO_BY_FD = 15
 _BPF_LINK_CREATE = 28
+
+# struct bpf_map_info: type, id, key_size, value_size; enum bpf_map_type
+_MAP_INFO = struct.Struct("<IIII")
+_PER_CPU_MAPS = (5, 6, 10)
 
 _PROG_TYPE_TRACING = 26
 
@@ -67,11 +74,26 @@ def create_ring(size):
     return _bpf(_BPF_MAP_CREATE, struct.pack("<IIIII", MAP_TYPE_RINGBUF, 0, 0, size, 0))
 
 
+def map_sizes(fd):
+    """``(type, key size, value size)`` of a BPF map; the value's is that of one CPU."""
+    info = ctypes.create_string_buffer(_MAP_INFO.size)
+    _bpf(_BPF_OBJ_GET_INFO_BY_FD, struct.pack("<IIQ", fd, len(info), ctypes.addressof(info)))
+    kind, _id, key_size, value_size = _MAP_INFO.unpack(info.raw)
+    return kind, key_size, value_size
+
+
 class Map:
     """A BPF map by descriptor, with keys and values as bytes. Does not own the descriptor."""
 
     def __init__(self, fd, key_size, value_size):
-        """Sizes in bytes; value_size of a per-CPU map is that of all CPUs' values, each rounded up to 8."""
+        """Sizes in bytes; value_size of a per-CPU map is that of all CPUs' values, each rounded up to 8.
+
+        :raises AuditError: the map has others, so that the kernel would write behind the end of a buffer here.
+        """
+        kind, key, value = map_sizes(fd)
+        fits = value_size % ((value + 7) & ~7) == 0 if kind in _PER_CPU_MAPS else value_size == value
+        if key_size != key or not fits:
+            raise AuditError("A BPF map has keys of %d and values of %d bytes, not %d and %d. Install the collection anew." % (key, value, key_size, value_size))
         self.fd = fd
         self._key = ctypes.create_string_buffer(key_size)
         self._next = ctypes.create_string_buffer(key_size)

@@ -10,6 +10,7 @@ import os
 import pytest
 
 from ansible_collections.cryptofleet.audit.plugins.module_utils import _kernel, _probe_file_open
+from ansible_collections.cryptofleet.audit.plugins.module_utils._errors import AuditError
 from ansible_collections.cryptofleet.audit.plugins.module_utils._libbpf import LoadError
 from ansible_collections.cryptofleet.audit.plugins.module_utils._probe import ATTACHED, BpfProbe
 
@@ -63,3 +64,14 @@ def test_refused_both_ways(probe, monkeypatch):
     monkeypatch.setattr(_kernel, "takes_function_programs", lambda: True)
     probe.open(True)
     assert probe.status == "failed" and probe.reason == "refused" and len(probe.tried) == 2
+
+
+@pytest.mark.parametrize("told, asked, fits", [
+    ((1, 4, 8), (4, 8), True), ((1, 4, 16), (4, 8), False), ((1, 8, 8), (4, 8), False), ((6, 4, 12), (4, 2 * 16), True), ((6, 4, 24), (4, 2 * 16), False)])
+def test_a_buffer_is_never_smaller_than_what_the_kernel_writes_into_it(monkeypatch, told, asked, fits):
+    monkeypatch.setattr(_kernel, "map_sizes", lambda fd: told)
+    if fits:
+        _kernel.Map(3, *asked)
+    else:
+        with pytest.raises(AuditError):
+            _kernel.Map(3, *asked)
