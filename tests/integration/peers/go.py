@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,6 +20,7 @@ from .base import SOURCES, ProgramStack
 def built(source):
     """The path of a program made of one source file. Go's own cache of compiled packages makes the second time quick."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="go-peer-"))
+    atexit.register(shutil.rmtree, folder)
     program = folder / source.partition(".")[0]
     cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "cryptofleet-audit-tests" / "go"
     subprocess.run([pathlib.Path(sys.executable).with_name("go"), "build", "-o", program, SOURCES / source], check=True, cwd=folder, timeout=300,

@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import pathlib
 import re
+import shutil
 import subprocess
 import tempfile
 
@@ -31,6 +33,7 @@ def _java_home():
 @functools.lru_cache(maxsize=None)
 def _classes():
     folder = tempfile.mkdtemp(prefix="java-peer-")
+    atexit.register(shutil.rmtree, folder)
     subprocess.run([_java_home() / "bin" / "javac", "-d", folder, SOURCES / "TlsPeer.java"], check=True, timeout=120)
     return folder
 
