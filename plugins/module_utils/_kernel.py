@@ -93,7 +93,8 @@ class Map:
         kind, key, value = map_sizes(fd)
         fits = value_size % ((value + 7) & ~7) == 0 if kind in _PER_CPU_MAPS else value_size == value
         if key_size != key or not fits:
-            raise AuditError("A BPF map has keys of %d and values of %d bytes, not %d and %d. Install the collection anew." % (key, value, key_size, value_size))
+            raise AuditError("A BPF map has keys of %d and values of %d bytes, not %d and %d. Install the collection anew." % (
+                key, value, key_size, value_size))
         self.fd = fd
         self._key = ctypes.create_string_buffer(key_size)
         self._next = ctypes.create_string_buffer(key_size)
