@@ -141,7 +141,7 @@ key_generation ckm@1 bytes@3: PK11_KeyGen PK11_TokenKeyGen PK11_TokenKeyGenWithF
 key_generation ckm@1: PK11_GenerateKeyPair PK11_GenerateKeyPairWithFlags PK11_GenerateKeyPairWithOpFlags
 key_agreement ckm@5: PK11_PubDerive PK11_PubDeriveWithKDF
 derive ckm@1: PK11_Derive PK11_DeriveWithFlags PK11_DeriveWithFlagsPerm
-# nss/cryptohi.h, sechash.h
+# nss/cryptohi.h, sechash.h; a key (keythi.h) has its type at 8
 sign sec_oid@4: SEC_SignData
 sign sec_oid@5: SEC_DerSignData
 sign sec_oid@0: SGN_NewContext
@@ -152,6 +152,12 @@ verify sec_oid@4: VFY_VerifyData
 verify sec_oids@4,5: VFY_VerifyDataDirect
 verify sec_oid@3: VFY_VerifyDigest
 verify sec_oids@3,4: VFY_VerifyDigestDirect
+sign nss_key@4+8: SEC_DerSignDataWithAlgorithmID
+sign nss_key@3+8: SEC_SignDataWithAlgorithmID
+sign nss_key@1+8: SGN_NewContextWithAlgorithmID
+verify nss_key@0+8: VFY_CreateContextWithAlgorithmID
+verify nss_key@1+8: VFY_VerifyDigestWithAlgorithmID
+verify nss_key@2+8: VFY_VerifyDataWithAlgorithmID
 digest nss_hash@0: HASH_Create HASH_HashBuf
 # nss/ssl.h
 tls_context =TLS: SSL_ImportFD
@@ -178,9 +184,9 @@ encrypt =CHACHA20-POLY1305: wc_ChaCha20Poly1305_Encrypt
 decrypt =CHACHA20-POLY1305: wc_ChaCha20Poly1305_Decrypt
 encrypt =XCHACHA20-POLY1305: wc_XChaCha20Poly1305_Encrypt
 decrypt =XCHACHA20-POLY1305: wc_XChaCha20Poly1305_Decrypt
-# wolfssl/wolfcrypt/md4.h, md5.h, ripemd.h, sha.h, sha256.h, sha512.h, sha3.h, blake2.h, hash.h
-digest =MD4: wc_InitMd4
-digest =RIPEMD-160: wc_InitRipeMd
+# wolfssl/wolfcrypt/md4.h, ripemd.h (what ends a digest of these begins the next by a jump to what begins one), md5.h, sha.h, sha256.h, sha512.h, sha3.h, blake2.h, hash.h
+digest =MD4: wc_Md4Final
+digest =RIPEMD-160: wc_RipeMdFinal
 digest =BLAKE2B: wc_InitBlake2b
 digest =BLAKE2S: wc_InitBlake2s
 digest wc_hash@1: wc_HashInit wc_HashInit_ex

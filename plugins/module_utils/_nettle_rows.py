@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The public functions of Nettle and Hogweed that are probed, in the form of _library_rows.py. Data.
 
-GnuTLS calls them for each message, so of its ciphers and codes only what sets a key is here; of its digests what begins one.
+GnuTLS calls them for each message, so of its ciphers and codes only what sets a key is here; of its digests what ends one: that begins the next by a jump to what begins one.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -75,25 +75,25 @@ derive =PBKDF2-HMAC-SHA512: nettle_pbkdf2_hmac_sha512
 derive =PBKDF2: nettle_pbkdf2
 derive =HKDF: nettle_hkdf_extract nettle_hkdf_expand
 # nettle/md2.h, md4.h, md5.h, ripemd160.h, sha1.h, sha2.h, sha3.h, sm3.h, streebog.h, gosthash94.h
-digest =MD2: nettle_md2_init
-digest =MD4: nettle_md4_init
-digest =MD5: nettle_md5_init
-digest =RIPEMD-160: nettle_ripemd160_init
-digest =SHA1: nettle_sha1_init
-digest =SHA224: nettle_sha224_init
-digest =SHA256: nettle_sha256_init
-digest =SHA384: nettle_sha384_init
-digest =SHA512: nettle_sha512_init
-digest =SHA512-224: nettle_sha512_224_init
-digest =SHA512-256: nettle_sha512_256_init
-digest =SHA3-224: nettle_sha3_224_init
-digest =SHA3-256: nettle_sha3_256_init
-digest =SHA3-384: nettle_sha3_384_init
-digest =SHA3-512: nettle_sha3_512_init
-digest =SM3: nettle_sm3_init
-digest =STREEBOG-256: nettle_streebog256_init
-digest =STREEBOG-512: nettle_streebog512_init
-digest =GOSTHASH94: nettle_gosthash94_init
+digest =MD2: nettle_md2_digest
+digest =MD4: nettle_md4_digest
+digest =MD5: nettle_md5_digest
+digest =RIPEMD-160: nettle_ripemd160_digest
+digest =SHA1: nettle_sha1_digest
+digest =SHA224: nettle_sha224_digest
+digest =SHA256: nettle_sha256_digest
+digest =SHA384: nettle_sha384_digest
+digest =SHA512: nettle_sha512_digest
+digest =SHA512-224: nettle_sha512_224_digest
+digest =SHA512-256: nettle_sha512_256_digest
+digest =SHA3-224: nettle_sha3_224_digest
+digest =SHA3-256: nettle_sha3_256_digest
+digest =SHA3-384: nettle_sha3_384_digest
+digest =SHA3-512: nettle_sha3_512_digest
+digest =SM3: nettle_sm3_digest
+digest =STREEBOG-256: nettle_streebog256_digest
+digest =STREEBOG-512: nettle_streebog512_digest
+digest =GOSTHASH94: nettle_gosthash94_digest
 """
 
 HOGWEED = """
