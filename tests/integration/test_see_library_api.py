@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from types import SimpleNamespace
 
 import pytest
-from support import assert_attached, environment, functions, operations, process, run, tool, traced
+from support import assert_attached, environment, operations, process, python, run, talking, tool, traced
 from support_library_api import SCENARIOS, assert_counts, perform
 
 
@@ -98,10 +100,47 @@ def test_a_bound_on_files_is_told():
 
 def test_without_openssl_api():
     """Each of the two probes can be left out alone."""
+    name = "libsodium boxes"
+    library, _code, expected = SCENARIOS[name]
     with traced(probes={"openssl_api": False}) as window:
-        library, code, expected = SCENARIOS["libsodium boxes"]
-        from support_library_api import _PREAMBLE, python
-        pid = python(_PREAMBLE + code, library).pid
+        pid = perform([name])[name]
     assert_counts(window.profile, pid, library, expected)
-    assert {item["library"].rpartition("/")[2].split(".")[0] for item in process(window.profile, pid)["operations"]} == {"libsodium"}
-    assert functions(process(window.profile, pid))
+
+
+def test_one_budget_for_both_and_each_probe_tells_of_its_own():
+    """Called without end: let go by the shared budget, with counts that are lower bounds, and it is the right probe that says so."""
+    code = "import ctypes; lib = ctypes.CDLL('libgnutls.so.30'); out = ctypes.create_string_buffer(64)\nfor _each in range(600000): lib.gnutls_hash_fast(6, b'abc', 3, out)"
+    with traced() as window:
+        pid = python(code).pid
+    probes = {probe["name"]: probe for probe in window.profile["coverage"]["probes"]}
+    gone = {item["function"]: item for item in probes["library_api"]["let_go"]}
+    assert probes["library_api"]["status"] == "detached_over_budget" and "gnutls_hash_fast" in gone
+    assert not {item["function"] for item in probes["openssl_api"]["let_go"]} & set(gone)
+    count = asked(window.profile, pid, "libgnutls")["SHA256", "digest"]
+    assert 10000 < count < 600000 and gone["gnutls_hash_fast"]["calls"] <= count + 1000
+    assert any("gnutls_hash_fast" in reason for reason in window.profile["coverage"]["reasons"])
+
+
+def test_a_process_that_only_has_the_library_is_idle():
+    with traced() as window, talking("import ctypes; lib = ctypes.CDLL('libsodium.so.23'); print('there'); input()") as idle:
+        assert idle.hear() == "there"
+        window.settle()
+    entry = process(window.profile, idle.pid)
+    assert (entry["coverage"], entry["coverage_reason"], entry["operations"]) == ("idle", None, [])
+
+
+def test_a_library_from_another_place_is_probed_when_it_is_mapped(tmp_path):
+    """Not in the linker's cache, as in a container: it is found by its mapping, and what came before is told to be unseen."""
+    copy = tmp_path / "libsodium.so.23"
+    shutil.copy(os.path.realpath("/usr/lib/%s-linux-gnu/libsodium.so.23" % os.uname().machine), copy)
+    code = ("import ctypes, sys; lib = ctypes.CDLL(sys.argv[1]); out = ctypes.create_string_buffer(64); print('there'); input()\n"
+            "for _each in range(500): lib.crypto_hash_sha256(out, b'abc', ctypes.c_ulonglong(3))\nprint('done'); input()")
+    with traced() as window, talking(code, copy) as user:
+        assert user.hear() == "there"
+        window.settle()
+        user.tell()
+        assert user.hear() == "done"
+    entry = process(window.profile, user.pid)
+    found = [(item["library"], item["algorithm"], item["count"]) for item in entry["operations"] if not item.get("internal")]
+    assert found == [(str(copy), "SHA256", 500)]
+    assert any(str(copy) in reason and "first mapped inside the window" in reason for reason in window.profile["coverage"]["reasons"])
