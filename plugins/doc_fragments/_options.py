@@ -61,6 +61,10 @@ options:
     type: str
     choices: [auto, libbpf, procfs]
     default: auto
+"""
+
+    PROBES = r"""
+options:
   probes:
     description:
       - Probes to leave out, by setting them to V(false).

@@ -58,6 +58,7 @@ extends_documentation_fragment:
   - cryptofleet.audit._attributes
   - cryptofleet.audit._options.targets
   - cryptofleet.audit._options.window
+  - cryptofleet.audit._options.probes
 seealso:
   - module: cryptofleet.audit.crypto_profile
 author:

@@ -23,52 +23,13 @@ options:
     type: str
     choices: [auto, libbpf, procfs]
     default: auto
-  probes:
-    description:
-      - Probes to leave out, by setting them to V(false).
-    type: dict
-    default: {}
-    suboptions:
-      process:
-        description: Starts and ends of processes.
-        type: bool
-        default: true
-      file_open:
-        description: Opens of certificates, keys and other crypto files.
-        type: bool
-        default: true
-      library_load:
-        description: Crypto libraries as they are mapped.
-        type: bool
-        default: true
-      openssl_api:
-        description: Calls of OpenSSL's functions.
-        type: bool
-        default: true
-      library_api:
-        description: Calls of the functions of GnuTLS, NSS, Libgcrypt, libsodium, Nettle, wolfSSL and Mbed TLS.
-        type: bool
-        default: true
-      tls_handshake:
-        description: TLS, QUIC and DTLS handshakes on the wire, whatever library makes them.
-        type: bool
-        default: true
-      ssh_kex:
-        description: SSH key exchanges on the wire.
-        type: bool
-        default: true
-      host_crypto:
-        description:
-          - What the host has configured, C(host_crypto) of the profile. It is read after the window.
-          - Only M(cryptofleet.audit.crypto_profile) has it among its probes; elsewhere this has no effect.
-        type: bool
-        default: true
   dest:
     description:
       - File on the controller to store the document in. A folder, or a path that ends in V(/), gets one file a host.
     type: path
 extends_documentation_fragment:
   - cryptofleet.audit._attributes.instant
+  - cryptofleet.audit._options.probes
 seealso:
   - module: cryptofleet.audit.crypto_profile
 author:

@@ -29,6 +29,7 @@ extends_documentation_fragment:
   - cryptofleet.audit._attributes
   - cryptofleet.audit._options.targets
   - cryptofleet.audit._options.window
+  - cryptofleet.audit._options.probes
   - cryptofleet.audit._options.document
 seealso:
   - module: cryptofleet.audit.crypto_preflight

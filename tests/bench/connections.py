@@ -62,13 +62,7 @@ def _running(bench, program, port, settle):
             yield
             ended = process.poll()
         finally:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(timeout=30)
-            finally:
-                if process.poll() is None:
-                    process.kill()
-                    process.wait()
+            support.end(process, signal.SIGINT)
         output.seek(0)
         said = output.read()
         good = re.search(r"requests in", said) and "Non-2xx" not in said if program == "wrk" else not said

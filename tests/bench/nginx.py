@@ -122,10 +122,4 @@ def server(parent):
     finally:
         if site:
             site.close()
-        master.send_signal(signal.SIGTERM)
-        try:
-            master.wait(timeout=30)
-        finally:
-            if master.poll() is None:
-                master.kill()
-                master.wait()
+        support.end(master, signal.SIGTERM)

@@ -44,17 +44,20 @@ class Window:
     """The tracer's window. `profile` is there after the with block."""
 
     def __init__(self, request, constants):
+        self._request, self._constants = request, constants
         self.profile = None
         self.stderr = ""
         self._output = tempfile.TemporaryFile()
         self._errors = tempfile.TemporaryFile()
         self._heard, announce = os.pipe()
         self._text = b""
-        self._process = subprocess.Popen(
-            [SYSTEM_PYTHON, str(pathlib.Path(__file__).with_name("tracer_child.py")), json.dumps(request), str(announce), json.dumps(constants)],
-            stdin=subprocess.DEVNULL, stdout=self._output, stderr=self._errors, pass_fds=[announce],
-            env=environment(PYTHONPATH=str(COLLECTIONS), PYTHONDONTWRITEBYTECODE="1"))
+        self._process = self._start(announce, stdin=subprocess.DEVNULL, stdout=self._output, stderr=self._errors, pass_fds=[announce])
         os.close(announce)
+
+    def _start(self, announce, **streams):
+        return subprocess.Popen(
+            [SYSTEM_PYTHON, str(pathlib.Path(__file__).with_name("tracer_child.py")), json.dumps(self._request), str(announce), json.dumps(self._constants)],
+            env=environment(PYTHONPATH=str(COLLECTIONS), PYTHONDONTWRITEBYTECODE="1"), **streams)
 
     @property
     def pid(self):
@@ -183,6 +186,17 @@ def run(*command, stdin="", check=True, timeout=120, **options):
     if check and done.returncode:
         pytest.fail("%s ended with %d:\n%s%s" % (" ".join(map(str, command)), done.returncode, stdout, stderr), pytrace=False)
     return done
+
+
+def end(process, number, seconds=30):
+    """Ask a process to end by a signal, and see to it that it does. :raises subprocess.TimeoutExpired: it had to be killed."""
+    process.send_signal(number)
+    try:
+        process.wait(timeout=seconds)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
 
 
 def python(code, *arguments, **options):

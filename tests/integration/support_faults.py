@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import pathlib
 import shutil
 import subprocess
@@ -139,16 +138,13 @@ class BrokenWindow(Window):
     """support.Window of a tracer in which something is broken."""
 
     def __init__(self, request, fault, prefix):
-        self.profile = None
-        self.stderr = ""
-        self._output = tempfile.TemporaryFile()
-        self._errors = tempfile.TemporaryFile()
-        self._heard, announce = os.pipe()
-        self._text = b""
-        self._process = subprocess.Popen(
-            command("window", request, prefix, str(announce), "{}"), stdin=subprocess.DEVNULL, stdout=self._output, stderr=self._errors, pass_fds=[announce],
-            cwd="/", env=environment(PYTHONPATH=str(COLLECTIONS), PYTHONDONTWRITEBYTECODE="1", FAULT=fault))
-        os.close(announce)
+        self._fault, self._prefix = fault, prefix
+        super().__init__(request, {})
+
+    def _start(self, announce, **streams):
+        return subprocess.Popen(
+            command("window", self._request, self._prefix, str(announce), "{}"),
+            cwd="/", env=environment(PYTHONPATH=str(COLLECTIONS), PYTHONDONTWRITEBYTECODE="1", FAULT=self._fault), **streams)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from support import assert_attached, environment, file, library, operations, process, run, tool, traced
+from support import assert_attached, end, environment, file, library, operations, process, run, tool, traced
 from support_pki import build_id, certificate_facts, make_site, package_of
 
 CONFIGURATION = """
@@ -77,13 +77,7 @@ def nginx(folder):
         yield SimpleNamespace(program=program, master=server.pid, workers=_children(server.pid), port=port, key=key, certificate=certificate,
                               folder=folder, configuration=configuration)
     finally:
-        server.send_signal(signal.SIGQUIT)
-        try:
-            server.wait(timeout=30)
-        finally:
-            if server.poll() is None:
-                server.kill()
-                server.wait()
+        end(server, signal.SIGQUIT)
 
 
 def _requests(site, number):

@@ -17,6 +17,7 @@ from ansible_collections.cryptofleet.audit.plugins.module_utils import _packages
 from ansible_collections.cryptofleet.audit.plugins.module_utils._packages import PackageIndex
 from ansible_collections.cryptofleet.audit.plugins.module_utils._packages_rpm import RpmDatabase, RpmError
 from ansible_collections.cryptofleet.audit.plugins.module_utils._sqlite_file import SqliteError, SqliteFile
+from ansible_collections.cryptofleet.audit.tests.unit.plugins.module_utils.damage import damaged
 
 SPEC = """Name: {name}
 {epoch}
@@ -223,13 +224,8 @@ def test_rpm_databases_that_are_not_read(tmp_path, name, problem):
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damaged_rpm_database(rpm_root, tmp_path, data):
-    content = bytearray((rpm_root / "usr/lib/sysimage/rpm/rpmdb.sqlite").read_bytes())
-    for _number in range(data.draw(st.integers(1, 6))):
-        at = data.draw(st.one_of(st.integers(0, 200), st.integers(0, len(content) - 1)))
-        junk = data.draw(st.binary(min_size=1, max_size=8))
-        content[at:at + len(junk)] = junk
     path = tmp_path / "db"
-    path.write_bytes(content[:data.draw(st.one_of(st.just(len(content)), st.integers(0, len(content))))])
+    path.write_bytes(data.draw(damaged((rpm_root / "usr/lib/sysimage/rpm/rpmdb.sqlite").read_bytes(), 200)))
     fd = os.open(str(path), os.O_RDONLY)
     try:
         RpmDatabase(fd).owner(b"/opt/plain/libshared.so.1")

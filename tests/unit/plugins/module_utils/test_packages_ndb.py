@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ansible_collections.cryptofleet.audit.plugins.module_utils._packages import PackageIndex
 from ansible_collections.cryptofleet.audit.plugins.module_utils._packages_ndb import NdbDatabase
 from ansible_collections.cryptofleet.audit.plugins.module_utils._packages_rpm import RpmError
+from ansible_collections.cryptofleet.audit.tests.unit.plugins.module_utils.damage import damaged
 from ansible_collections.cryptofleet.audit.tests.unit.plugins.module_utils.rpm_ndb import PACKAGES_DB
 
 DEMO = {"manager": "rpm", "name": "demo", "version": "2:1.2.3-4.el9"}
@@ -73,13 +74,8 @@ def test_what_was_found_before_the_damage_stays(root):
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damaged_anywhere(tmp_path, data):
-    content = bytearray(PACKAGES_DB)
-    for _number in range(data.draw(st.integers(1, 6))):
-        at = data.draw(st.one_of(st.integers(0, 80), st.integers(0, len(content) - 1)))
-        junk = data.draw(st.binary(min_size=1, max_size=8))
-        content[at:at + len(junk)] = junk
     path = tmp_path / "db"
-    path.write_bytes(content[:data.draw(st.one_of(st.just(len(content)), st.integers(0, len(content))))])
+    path.write_bytes(data.draw(damaged(PACKAGES_DB, 80)))
     fd = os.open(str(path), os.O_RDONLY)
     try:
         NdbDatabase(fd).owners(set(OWNERS), {})

@@ -96,7 +96,8 @@ def test_bad_options_are_one_message(call, arguments, words):
 
 def test_the_documentation_of_shared_options_says_what_the_code_does():
     documented = {}
-    for text in (fragments.ModuleDocFragment.TARGETS, fragments.ModuleDocFragment.WINDOW, fragments.ModuleDocFragment.DOCUMENT):
+    for text in (fragments.ModuleDocFragment.TARGETS, fragments.ModuleDocFragment.WINDOW, fragments.ModuleDocFragment.PROBES,
+                 fragments.ModuleDocFragment.DOCUMENT):
         documented.update(yaml.safe_load(text)["options"])
     specs = dict(_options.target_options(), **_options.window_options(), **_options.document_options())
     assert set(documented) == set(specs)
