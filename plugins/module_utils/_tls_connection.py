@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from . import _events
 from ._handshake_records import FAILED, NEGOTIATED, TlsHandshake, UNANSWERED
-from ._tls_messages import MalformedMessage, certificates, client_hello, server_hello, server_key_exchange
+from ._tls_messages import HELLO_RETRY, MalformedMessage, certificates, client_hello, server_hello, server_key_exchange
 from ._tls_stream import TlsStream
 
 # So long after its last clear octet a TLS 1.2 handshake may still fail by a clear alert. ns
@@ -21,6 +21,7 @@ _CLIENT_HELLO = 1
 
 # A record header, a handshake header and the version precede the random (RFC 8446, 4.1.2, 5.1).
 _RANDOM = slice(11, 43)
+_LENGTH_HIGH, _VERSION_HIGH = 6, 9
 
 # Real clients offer at most about 180 cipher suites (OpenSSL's ALL:COMPLEMENTOFALL).
 MOST_OFFERED = 256
@@ -113,8 +114,13 @@ class TlsConnection:
 
     def _take_known(self, event):
         """A hello that was copied at its sender, which is on this host too."""
-        flight = self._flights.get(event.data[_RANDOM])
-        if flight is None:
+        if event.data[_LENGTH_HIGH] or event.data[_VERSION_HIGH] != 3:
+            return  # an encrypted record whose first octet is that of a hello: at its sender it was no hello either
+        random = event.data[_RANDOM]
+        flight = self._flights.get(random)
+        if random == HELLO_RETRY:
+            self._flight.hello_retry = True  # of no handshake in particular; the second ClientHello belongs to the first one's
+        elif flight is None:
             self._unknown += 1
         else:
             self._flight = flight
@@ -152,9 +158,9 @@ class TlsConnection:
             self._owner = event.subject
         if hello.hello_retry:
             self._flight.hello_retry = True
-        else:
-            self._flight.server_hello = hello
-            self._flights.remember(hello.random, self._flight)
+            return
+        self._flight.server_hello = hello
+        self._flights.remember(hello.random, self._flight)
 
     def _take_alert(self, body, event):
         level, number = body[0], body[1]

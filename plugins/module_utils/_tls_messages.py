@@ -28,7 +28,7 @@ _VERSIONS = 43
 _KEY_SHARE = 51
 _ENCRYPTED_CLIENT_HELLO = 0xFE0D
 
-_HELLO_RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")  # RFC 8446 4.1.3
+HELLO_RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")  # RFC 8446 4.1.3
 _FALLBACK = 0x5600  # TLS_FALLBACK_SCSV, RFC 7507
 _GREASE = frozenset(octet << 8 | octet for octet in range(0x0A, 0x100, 0x10))  # RFC 8701 2
 _NO_SUITES = _GREASE | {0x00FF, _FALLBACK}  # the signalling values among the cipher suites: RFC 5746 3.3 is the other
@@ -260,7 +260,7 @@ def _parse_server_hello(body):
     offset = 35 + size
     suite, compression = _suite_and_compression(body, offset)
     found = _extensions(body, offset + 3)
-    hello_retry = random == _HELLO_RETRY
+    hello_retry = random == HELLO_RETRY
     version, group, alpn = found.get(_VERSIONS), found.get(_KEY_SHARE), found.get(_ALPN)
     if version is not None and len(version) != 2:
         raise MalformedMessage("supported_versions")

@@ -109,6 +109,28 @@ def test_a_known_hello_that_is_not_known_is_counted():
     assert handshakes.settle(SECOND, everything=True) == [] and handshakes.losses()["handshake_parts"] == 1
 
 
+def test_an_encrypted_record_that_begins_like_a_hello_is_nothing():
+    handshakes = _handshakes.Handshakes()
+    finished = bytes.fromhex("160303002802fef2f9849f43f79615b1d3a9afeb07c9ea78b06db349738c0d96e7000684ff1b04d4439f13")
+    handshakes.take(at_client(finished, flags=_events.WIRE_KNOWN))
+    assert handshakes.settle(SECOND, everything=True) == [] and handshakes.losses()["handshake_parts"] == 0
+
+
+def test_a_hello_retry_that_was_copied_at_its_sender_loses_nothing():
+    hello, answer = recorded("openssl_tls13_hello_retry")
+    second, retry = hello.rindex(b"\x16\x03\x03", 0, len(hello) - 300), answer.index(b"\x14\x03\x03\x00\x01\x01")
+    final = answer.index(b"\x16\x03\x03", retry)
+    handshakes, found = _handshakes.Handshakes(), []
+    known = {"flags": _events.WIRE_KNOWN}
+    for event in (from_client(hello[:second]), at_server(hello[:43], **known), from_server(answer[:final]), at_client(answer[:43], **known),
+                  from_client(hello[second:], sequence=1 + second), at_server(hello[second:second + 43], sequence=1 + second, **known),
+                  from_server(answer[final:], sequence=1 + final), at_client(answer[final:final + 43], sequence=1 + final, **known)):
+        found += handshakes.take(event)
+    told = [entry(seen) for seen in found]
+    assert [(item["hello_retry"], names(item)) for item in told] == [(True, SUITES["openssl_tls13_hello_retry"])] * 2
+    assert {item["role"] for item in told} == {"client", "server"} and handshakes.losses()["handshake_parts"] == 0
+
+
 def test_nobody_is_named_where_the_kernel_was_not_sure():
     hello, answer = recorded("openssl_tls13")
     client, = everything(from_client(hello, pid=None), at_client(answer))
