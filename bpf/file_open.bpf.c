@@ -54,7 +54,7 @@ struct {
 } unknown_events SEC(".maps");
 
 struct open_record {
-	__u64 walked;
+	struct walk walk;
 	struct open_event event;
 	char data[WALK_ROOM + MAX_NAME];
 };
@@ -65,6 +65,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct open_record);
 } scratch SEC(".maps");
+
+__noinline int walk_on(void)
+{
+	__u32 zero = 0;
+	struct open_record *record = bpf_map_lookup_elem(&scratch, &zero);
+
+	return record ? walk_step(&record->walk, record->data) : 0;
+}
 
 static __always_inline struct file *file_of(struct task_struct *task, unsigned int fd)
 {
@@ -195,8 +203,8 @@ static __always_inline void opened(struct task_struct *task, struct request *req
 	record->event.size = BPF_CORE_READ(inode, i_size);
 	record->event.rdev = rdev;
 	record->event.mode = mode;
-	record->event.flags = walk_path(dentry, BPF_CORE_READ(file, f_path.mnt), &record->walked, record->data);
-	path_size = record->walked;
+	record->event.flags = walk_path(&record->walk, dentry, BPF_CORE_READ(file, f_path.mnt));
+	path_size = record->walk.used;
 	asm volatile("" : "+r"(path_size));
 	if (path_size > WALK_ROOM)
 		return;
@@ -278,11 +286,11 @@ static __always_inline void refused(struct task_struct *task, struct request *re
 	record->event.key.variant = hash_name(record->data + WALK_ROOM, request->name, size, (__u64)dentry);
 	if (counted_before(&record->event.key))
 		return;
-	record->event.flags = walk_path(dentry, vfsmount, &record->walked, record->data);
+	record->event.flags = walk_path(&record->walk, dentry, vfsmount);
 	record->event.size = 0;
 	record->event.rdev = 0;
 	record->event.mode = 0;
-	path_size = record->walked;
+	path_size = record->walk.used;
 	asm volatile("" : "+r"(path_size));
 	if (path_size > WALK_ROOM)
 		return;

@@ -46,4 +46,23 @@ struct {
 	__type(value, struct connection);
 } connections SEC(".maps");
 
+/* Whether bytes may begin something that is looked for. */
+static __always_inline int may_begin(const __u8 *bytes, __u32 size, const struct connection *connection)
+{
+	if (settings.library & LOOK_TLS) {
+		if (is_hello(bytes, size) || is_change(bytes, size))
+			return 1;
+		if (is_alert(bytes, size) && connection && connection->hello)
+			return 1;
+	}
+	return settings.library & LOOK_SSH && (is_ssh(bytes, size) || (connection && connection->ssh));
+}
+
+static __always_inline int end(struct flow *flow, __u32 position)
+{
+	flow->phase = IDLE;
+	flow->position = position;
+	return 1;
+}
+
 #endif

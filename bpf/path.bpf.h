@@ -13,52 +13,80 @@
 /* The walk may end up to one component past MAX_WALK: the room for it keeps every write inside for the verifier. */
 #define WALK_ROOM (MAX_WALK + MAX_COMPONENT + 1)
 
+/* Where a walk is. In a map value, as the path it has written. */
+struct walk {
+	__u64 used;	/* bytes written so far */
+	struct dentry *dentry;
+	struct vfsmount *vfsmount;
+};
+
+#define WALK_ON (-1)
+
 /*
- * Copies names only, with no look at their bytes. bpf_d_path() would do it in one call, but is allowed in few program
- * types (kernel/trace/bpf_trace.c, btf_allowlist_d_path).
- *
- * `used`, the bytes written so far, lives in a map value: what the verifier reads back from there has no known range, so the
- * state at the loop's head is the same in every iteration and the two ways through the body join again instead of doubling.
+ * Called by walk_path(), defined by each object: walk_step() on its own map value. Not static, so the verifier checks one step once, and
+ * not each step of each walk; and no arguments, because before 5.13 such a function can't be handed a map value.
  */
-static __always_inline __u32 walk_path(struct dentry *dentry, struct vfsmount *vfsmount, volatile __u64 *used, char *buffer)
+int walk_on(void);
+
+/*
+ * One name copied, or one mount stepped out of. Returns WALK_ON, or where that was the end 0 or PATH_COMPLETE. Copies names only, with no
+ * look at their bytes. bpf_d_path() would do it in one call, but is allowed in few program types (kernel/trace/bpf_trace.c,
+ * btf_allowlist_d_path).
+ */
+static __always_inline int walk_step(struct walk *walk, char *buffer)
 {
-	*used = 0;
+	struct dentry *dentry = walk->dentry, *parent;
+	struct vfsmount *vfsmount = walk->vfsmount;
+	const void *name;
+	__u64 length, size;
+
+	if (dentry == BPF_CORE_READ(vfsmount, mnt_root)) {
+		struct mount *mount = (void *)vfsmount - bpf_core_field_offset(struct mount, mnt);
+		struct mount *above = BPF_CORE_READ(mount, mnt_parent);
+
+		if (!above || above == mount)
+			return PATH_COMPLETE;
+		walk->dentry = BPF_CORE_READ(mount, mnt_mountpoint);
+		walk->vfsmount = (void *)above + bpf_core_field_offset(struct mount, mnt);
+		return WALK_ON;
+	}
+	parent = BPF_CORE_READ(dentry, d_parent);
+	if (!parent || parent == dentry)
+		return 0;	/* a detached tree: memfd, a lazily unmounted file system */
+	walk->dentry = parent;
+	name = BPF_CORE_READ(dentry, d_name.name);
+	length = BPF_CORE_READ(dentry, d_name.len);
+	/* clang likes to clamp a copy of the register; the barriers make the verifier see the one that is used */
+	asm volatile("" : "+r"(length));
+	if (length > MAX_COMPONENT)
+		length = MAX_COMPONENT;
+	asm volatile("" : "+r"(length));
+	/* Read last, so that it needs no place on the stack: verifiers before 5.16 forget the bounds of what is there. */
+	size = walk->used;
+	if (size >= MAX_WALK)
+		return 0;
+	if (bpf_probe_read_kernel(buffer + size, length, name))
+		return 0;
+	size += length;
+	asm volatile("" : "+r"(size));
+	if (size >= WALK_ROOM)
+		return 0;
+	buffer[size] = 0;
+	walk->used = size + 1;
+	return WALK_ON;
+}
+
+/* walk: that of the map value that walk_on() finds. Returns 0 or PATH_COMPLETE. */
+static __always_inline __u32 walk_path(struct walk *walk, struct dentry *dentry, struct vfsmount *vfsmount)
+{
+	walk->used = 0;
+	walk->dentry = dentry;
+	walk->vfsmount = vfsmount;
 	for (int i = 0; i < MAX_COMPONENTS; i++) {
-		struct dentry *root = BPF_CORE_READ(vfsmount, mnt_root);
-		struct dentry *parent;
-		__u64 length, size;
+		int end = walk_on();
 
-		if (dentry == root) {
-			struct mount *mount = (void *)vfsmount - bpf_core_field_offset(struct mount, mnt);
-			struct mount *above = BPF_CORE_READ(mount, mnt_parent);
-
-			if (!above || above == mount)
-				return PATH_COMPLETE;
-			dentry = BPF_CORE_READ(mount, mnt_mountpoint);
-			vfsmount = (void *)above + bpf_core_field_offset(struct mount, mnt);
-			continue;
-		}
-		parent = BPF_CORE_READ(dentry, d_parent);
-		if (!parent || parent == dentry)
-			return 0;	/* a detached tree: memfd, a lazily unmounted file system */
-		length = BPF_CORE_READ(dentry, d_name.len);
-		/* clang likes to clamp a copy of the register; the barriers make the verifier see the one that is used */
-		asm volatile("" : "+r"(length));
-		if (length > MAX_COMPONENT)
-			length = MAX_COMPONENT;
-		asm volatile("" : "+r"(length));
-		size = *used;
-		if (size >= MAX_WALK)
-			return 0;
-		if (bpf_probe_read_kernel(buffer + size, length, BPF_CORE_READ(dentry, d_name.name)))
-			return 0;
-		size += length;
-		asm volatile("" : "+r"(size));
-		if (size >= WALK_ROOM)
-			return 0;
-		buffer[size] = 0;
-		*used = size + 1;
-		dentry = parent;
+		if (end != WALK_ON)
+			return end;
 	}
 	return 0;
 }

@@ -10,7 +10,7 @@
 char LICENSE[] SEC("license") = "GPL";
 
 struct exec_record {
-	__u64 walked;
+	struct walk walk;
 	struct exec_event event;
 	char data[WALK_ROOM + MAX_ARGUMENTS];
 };
@@ -21,6 +21,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct exec_record);
 } scratch SEC(".maps");
+
+__noinline int walk_on(void)
+{
+	__u32 zero = 0;
+	struct exec_record *record = bpf_map_lookup_elem(&scratch, &zero);
+
+	return record ? walk_step(&record->walk, record->data) : 0;
+}
 
 static __always_inline void send(void *record, __u64 size)
 {
@@ -49,9 +57,8 @@ int process_exec(__u64 *ctx)
 	record->event.exe_device = BPF_CORE_READ(exe, f_inode, i_sb, s_dev);
 	record->event.pad = 0;
 
-	record->event.flags = walk_path(BPF_CORE_READ(exe, f_path.dentry), BPF_CORE_READ(exe, f_path.mnt), &record->walked,
-					record->data);
-	size = record->walked;
+	record->event.flags = walk_path(&record->walk, BPF_CORE_READ(exe, f_path.dentry), BPF_CORE_READ(exe, f_path.mnt));
+	size = record->walk.used;
 	asm volatile("" : "+r"(size));
 	if (size > WALK_ROOM)
 		return 0;

@@ -26,19 +26,7 @@ char LICENSE[] SEC("license") = "GPL";
 /* include/net/tcp_states.h */
 #define LISTENING 10
 
-/* Whether bytes may begin something that is looked for. */
-static __always_inline int may_begin(const __u8 *bytes, __u32 size, const struct connection *connection)
-{
-	if (settings.library & LOOK_TLS) {
-		if (is_hello(bytes, size) || is_change(bytes, size))
-			return 1;
-		if (is_alert(bytes, size) && connection && connection->hello)
-			return 1;
-	}
-	return settings.library & LOOK_SSH && (is_ssh(bytes, size) || (connection && connection->ssh));
-}
-
-/* The same of a packet; of a hello that is there so far, its own first bytes as well: lengths below 64 KiB, and version 3.x. */
+/* may_begin() of a packet; of a hello that is there so far, its own first bytes as well: lengths below 64 KiB, and version 3.x. */
 static __always_inline int packet_may_begin(struct __sk_buff *skb, const struct packet *packet, const struct connection *connection)
 {
 	__u8 bytes[11] = {};
@@ -55,13 +43,6 @@ static __always_inline int packet_may_begin(struct __sk_buff *skb, const struct 
 	if (!size || bpf_skb_load_bytes(skb, packet->payload, bytes, size))
 		return 0;
 	return may_begin(bytes, size, connection);
-}
-
-static __always_inline int end(struct flow *flow, __u32 position)
-{
-	flow->phase = IDLE;
-	flow->position = position;
-	return 1;
 }
 
 /* More bytes into flow->header. A function of its own, so that nothing is spilled: verifiers before 5.16 forget the bounds of what is. */
@@ -99,12 +80,27 @@ static __always_inline int judge_beginning(struct flow *flow, struct connection 
 	return 0;
 }
 
-/* The rest of a record, or the header of the next one. Nonzero: the packet has no more to follow. */
-static __noinline int step(struct __sk_buff *skb, struct flow *flow, struct connection *connection)
+/*
+ * The rest of a record, or the header of the next one. Nonzero: the packet has no more to follow. Not static: the verifier checks it once,
+ * and not for each step of each way that leads here. It finds the connection again, because before 5.13 it can't be handed over.
+ */
+__noinline int step(struct __sk_buff *skb, __u32 direction)
 {
-	__u64 position = flow->position, size = flow->size, take = flow->remaining, have = flow->have;
-	__u32 phase = flow->phase, wanted = phase == BEGINS ? BEGINNING : RECORD_HEADER;
+	struct bpf_sock *sock = skb->sk ? bpf_sk_fullsock(skb->sk) : 0;
+	struct connection *connection = sock ? bpf_sk_storage_get(&connections, sock, 0, 0) : 0;
+	__u64 position, size, take, have;
+	struct flow *flow;
+	__u32 phase, wanted;
 
+	if (!connection)
+		return 1;
+	flow = &connection->flows[direction != 0];
+	position = flow->position;
+	size = flow->size;
+	take = flow->remaining;
+	have = flow->have;
+	phase = flow->phase;
+	wanted = phase == BEGINS ? BEGINNING : RECORD_HEADER;
 	if (position >= size)
 		return 1;
 	if (take) {
@@ -207,7 +203,7 @@ static __always_inline __u32 follow(struct __sk_buff *skb, struct packet *packet
 	flow->hello_size = 0;
 #pragma clang loop unroll(disable)
 	for (; steps < STEPS; steps++)
-		if (step(skb, flow, connection))
+		if (step(skb, piece->direction))
 			break;
 	if (steps == STEPS && flow->position < packet->size) {
 		flow->phase = IDLE;

@@ -31,15 +31,35 @@ static __always_inline __u64 clamped(__u64 length, __u64 most)
 	return less;
 }
 
-/* What one record says besides the packet. */
+/* What is to be told of a packet besides its headers. */
 struct piece {
-	__u32 skip;	/* bytes of the payload before it */
-	__u32 size;
 	__u32 direction;
 	__u32 flags;
 	__u32 hello;	/* 1 + where a hello begins that is whole in it, of which to remember that it was sent; 0: none */
 	__u16 listening;
 	__u16 protocol;
+};
+
+/*
+ * What one record says of its packet, in as many words as fit the arguments of send_record(): verifiers before 5.13 let a function that
+ * they check by itself have no pointers but the context.
+ */
+union told {
+	struct {
+		__u32 offset;		/* of its bytes in the packet */
+		__u32 sequence;
+		__u32 payload_size;	/* bytes of payload from the first of them on */
+		__u16 size;
+		__u8 direction;
+		__u8 flags;
+		__u16 source;
+		__u16 target;
+		__u8 family;
+		__u8 protocol;
+		__u8 listening;
+		__u8 pad;
+	};
+	__u64 words[3];
 };
 
 /*
@@ -51,9 +71,10 @@ struct piece {
  * UDP has no queue: udp_sendmsg() sends before it returns. What a softirq might send runs on another stack (do_softirq_own_stack()), or says
  * so in preempt_count where that is part of the task.
  */
-static __always_inline int sent_by(struct task_struct *task, struct sock *sock, __u8 protocol, volatile __u64 *scratch)
+static __always_inline int sent_by(struct task_struct *task, struct sock *sock, __u8 protocol)
 {
-	__u8 here;
+	void *here = &here;
+	__u64 address = 0;
 
 	if (BPF_CORE_READ(task, flags) & PF_KTHREAD || !BPF_CORE_READ(task, mm))
 		return 0;
@@ -63,8 +84,8 @@ static __always_inline int sent_by(struct task_struct *task, struct sock *sock, 
 	if (BPF_CORE_READ(task, thread_info.preempt.count) & SERVING_SOFTIRQ)
 		return 0;
 #endif
-	*scratch = (__u64)&here;	/* by way of memory, the verifier sees a number and not a pointer */
-	return *scratch - (__u64)BPF_CORE_READ(task, stack) < STACK_SIZE;
+	bpf_probe_read_kernel(&address, sizeof(address), &here);	/* so the verifier sees a number and not a pointer */
+	return address - (__u64)BPF_CORE_READ(task, stack) < STACK_SIZE;
 }
 
 /* fill_subject() with the helpers this program type has on every kernel (5.10: the task, but not its ids). */
@@ -78,22 +99,20 @@ static __always_inline void fill_sender(struct subject *subject, struct task_str
 	BPF_CORE_READ_INTO(&subject->comm, task, comm);
 }
 
-static __always_inline void fill_addresses(struct wire_event *event, struct __sk_buff *skb, const struct packet *packet, __u32 outgoing)
+static __always_inline void fill_addresses(struct wire_event *event, struct __sk_buff *skb, const union told *told)
 {
-	void *source = outgoing ? event->local : event->remote;
-	void *target = outgoing ? event->remote : event->local;
+	void *source = told->direction ? event->local : event->remote;
+	void *target = told->direction ? event->remote : event->local;
 
-	__builtin_memset(event->local, 0, sizeof(event->local));
-	__builtin_memset(event->remote, 0, sizeof(event->remote));
-	if (packet->family == 4) {
+	if (told->family == 4) {
 		bpf_skb_load_bytes(skb, 12, source, 4);
 		bpf_skb_load_bytes(skb, 16, target, 4);
 	} else {
 		bpf_skb_load_bytes(skb, 8, source, 16);
 		bpf_skb_load_bytes(skb, 24, target, 16);
 	}
-	event->local_port = outgoing ? packet->source : packet->target;
-	event->remote_port = outgoing ? packet->target : packet->source;
+	event->local_port = told->direction ? told->source : told->target;
+	event->remote_port = told->direction ? told->target : told->source;
 }
 
 /*
@@ -115,62 +134,68 @@ static __always_inline struct wire_event *reserve(__u64 size, __u32 *room)
 	return bpf_ringbuf_reserve(&events, sizeof(struct wire_event) + MAX_WIRE_DATA, 0);
 }
 
-/* Nonzero: it is lost, and counted. */
-static __always_inline int send_piece(struct __sk_buff *skb, const struct packet *packet, const struct piece *piece)
+/*
+ * Send one record. Nonzero: it is lost, and counted. Not static: the verifier checks it once, and not on each of the ways that lead here.
+ * So that it does the same with the sizes of reserve(), all that is told is there before.
+ */
+__noinline int send_record(struct __sk_buff *skb, __u64 word0, __u64 word1, __u64 word2)
 {
+	const union told told = {.words = {word0, word1, word2}};
 	struct sock *sock = BPF_CORE_READ((struct sk_buff *)skb, sk);
-	struct wire_event *event;
-	struct task_struct *task;
-	__u64 size = clamped(piece->size, MAX_WIRE_DATA);
-	__u32 room;
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct wire_event filled = {}, *event;
+	__u64 size = clamped(told.size, MAX_WIRE_DATA);
+	int lost = 1;
 
 	if (!size)
-		return 1;
-	event = reserve(size, &room);
+		return lost;
+	if (told.direction && sent_by(task, sock, told.protocol))
+		fill_sender(&filled.subject, task);
+	filled.cookie = told.listening ? 0 : bpf_get_socket_cookie(skb);
+	filled.cgroup = bpf_skb_cgroup_id(skb);
+	filled.network_namespace = BPF_CORE_READ(sock, __sk_common.skc_net.net, ns.inum);
+	filled.sequence = told.sequence;
+	filled.payload_size = told.payload_size;
+	filled.data_size = size;
+	filled.family = told.family;
+	filled.protocol = told.protocol;
+	filled.direction = told.direction;
+	filled.flags = told.flags;
+	fill_addresses(&filled, skb, &told);
+	fill_header(&filled.header, EVENT_WIRE, 0);
+	event = reserve(size, &filled.header.size);
 	if (!event) {
 		count(COUNT_RING_FULL);
-		return 1;
+		return lost;
 	}
-	if (bpf_skb_load_bytes(skb, packet->payload + piece->skip, event + 1, size)) {
+	*event = filled;
+	if (bpf_skb_load_bytes(skb, told.offset, event + 1, size)) {
 		bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP);
-		return 1;
+		return lost;
 	}
-	fill_header(&event->header, EVENT_WIRE, room);
-	__builtin_memset(&event->subject, 0, sizeof(event->subject));
-	task = (struct task_struct *)bpf_get_current_task();
-	if (piece->direction && sent_by(task, sock, piece->protocol, &event->cookie))
-		fill_sender(&event->subject, task);
-	event->cookie = piece->listening ? 0 : bpf_get_socket_cookie(skb);
-	event->cgroup = bpf_skb_cgroup_id(skb);
-	event->network_namespace = BPF_CORE_READ(sock, __sk_common.skc_net.net, ns.inum);
-	event->sequence = packet->sequence + piece->skip;
-	event->payload_size = packet->size - piece->skip;
-	event->data_size = size;
-	event->family = packet->family;
-	event->protocol = piece->protocol;
-	event->direction = piece->direction;
-	event->flags = piece->flags;
-	event->pad = 0;
-	fill_addresses(event, skb, packet, piece->direction);
 	bpf_ringbuf_submit(event, wake_flags(&events));
 	return 0;
 }
 
 /* Send the first size bytes of the payload, in pieces. Nonzero: some are lost. */
-static __noinline int send_payload(struct __sk_buff *skb, const struct packet *packet, struct piece *piece, __u32 size)
+static __always_inline int send_payload(struct __sk_buff *skb, const struct packet *packet, const struct piece *piece, __u32 size)
 {
+	union told told = {
+		.offset = packet->payload, .sequence = packet->sequence, .payload_size = packet->size,
+		.direction = piece->direction, .flags = piece->flags, .source = packet->source, .target = packet->target,
+		.family = packet->family, .protocol = piece->protocol, .listening = piece->listening,
+	};
 	int lost = 0;
 
 #pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < MAX_FLIGHT / MAX_WIRE_DATA; i++) {
-		piece->skip = i * MAX_WIRE_DATA;
-		if (piece->skip >= size)
-			break;
-		piece->size = size - piece->skip;
-		if (piece->size > MAX_WIRE_DATA)
-			piece->size = MAX_WIRE_DATA;
-		lost |= send_piece(skb, packet, piece);
-		piece->flags &= ~WIRE_START;
+	for (__u32 i = 0; size && i < MAX_FLIGHT / MAX_WIRE_DATA; i++) {
+		told.size = size > MAX_WIRE_DATA ? MAX_WIRE_DATA : size;
+		lost |= send_record(skb, told.words[0], told.words[1], told.words[2]);
+		told.offset += told.size;
+		told.sequence += told.size;
+		told.payload_size -= told.size;
+		told.flags &= ~WIRE_START;
+		size -= told.size;
 	}
 	return lost;
 }
