@@ -41,6 +41,9 @@ def compare(profile: Entry, load: Load) -> Checks:
                  sum(_counts(_only(images, "many_inits"), lambda op: op["function"] == "EVP_EncryptInit_ex")))
     checks.equal("many_inits: its algorithm", ["AES-256-GCM"],
                  sorted({op["algorithm"] for op in _only(images, "many_inits").get("operations", []) if op["function"] == "EVP_EncryptInit_ex"}))
+    of_service = [op for entry in profile["processes"] if entry["pid"] == load.service_pid for op in entry["operations"]]
+    checks.equal("other_library: Libgcrypt's digests are counted exactly", [("SHA256", "digest", INIT_CALLS)],
+                 [(op["algorithm"], op["operation"], op["count"]) for op in of_service if op["function"] == "gcry_md_hash_buffer"])
     checks.equal("the password on a command line is redacted", False, PASSWORD in str(profile))
     return checks
 

@@ -48,6 +48,19 @@ for _ in range({INIT_CALLS}):
 """
 
 
+# Maps its libraries before the window, as a service does: with kernels before 6.6 what is first mapped inside it is probed a moment too late.
+# libgnutls and those below it are curl's.
+_OTHER_LIBRARY = f"""
+import ctypes
+gcrypt, gnutls = ctypes.CDLL('libgcrypt.so.20'), ctypes.CDLL('libgnutls.so.30')
+gcrypt.gcry_check_version(None)
+print('there', flush=True)
+input()
+digest = ctypes.create_string_buffer(32)
+for _ in range({INIT_CALLS}):
+    gcrypt.gcry_md_hash_buffer(8, digest, b'abc', ctypes.c_size_t(3))
+"""
+
 _SSH_PROPOSALS = """
 import socket
 def say(end, name):
@@ -81,16 +94,20 @@ class Load:
         self.ran: list[Ran] = []
         self.python = os.path.realpath(sys.executable)
         self.openssl = _program("openssl")
+        self.service_pid = 0
 
     def prepare(self) -> None:
         """What the steps work on; made before the window opens."""
         (self.folder / "data").write_bytes(b"0123456789abcdef" * 4096)
         subprocess.run([self.openssl, *self._request("server-key.pem", "server.pem")], cwd=self.folder, check=True, capture_output=True)
         (self.folder / "link.pem").symlink_to("server.pem")
+        self._service = subprocess.Popen([self.python, "-S", "-c", _OTHER_LIBRARY], cwd=self.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.service_pid = self._service.pid
+        assert self._service.stdout and self._service.stdout.readline() == b"there\n"
 
     def run(self) -> None:
         for step in (self.digests, self.encryptions, self.new_certificate, self.relative_opens, self.missing_file,
-                     self.killed_process, self.exec_chain, self.many_inits, self.tls, self.ssh_proposals):
+                     self.killed_process, self.exec_chain, self.many_inits, self.other_library, self.tls, self.ssh_proposals):
             print(f"load: {step.__name__}", flush=True)
             step()
 
@@ -122,6 +139,12 @@ class Load:
 
     def many_inits(self) -> None:
         self._python("many_inits", _INIT_MANY)
+
+    def other_library(self) -> None:
+        """A process from before the window asks a library that is not OpenSSL."""
+        self._service.communicate(b"\n", timeout=STEP_TIMEOUT)
+        if self._service.returncode:
+            raise RuntimeError(f"the load's service ended with {self._service.returncode}")
 
     def ssh_proposals(self) -> None:
         """Both ends of the clear beginning of SSH, by one process."""

@@ -24,6 +24,7 @@ OPERATIONS = {
     "encryptions": [("EVP_CipherInit_ex", "encrypt", "AES-256-CBC", 1)],
     "new_certificate": [("EVP_PKEY_keygen", "key_generation", "RSA", 1), ("EVP_DigestSignInit", "sign", "RSA-SHA256", 1)],
     "many_inits": [("EVP_EncryptInit_ex", "encrypt", "AES-256-GCM", INIT_CALLS)],
+    "other_library": [("gcry_md_hash_buffer", "digest", "SHA256", INIT_CALLS)],
 }
 
 
@@ -33,12 +34,13 @@ def _load(tmp_path: Path) -> Load:
     for pid, step in enumerate(STEPS, start=100):
         exe = load.openssl if step in ("digests", "encryptions", "new_certificate", "tls_client", "tls_server") else load.python
         load.ran.append(Ran(step, pid, exe, {"missing_file": 3, "killed_process": -9}.get(step, 0)))
+    load.service_pid = 99
     return load
 
 
 @pytest.fixture(name="profile")
 def _profile(load: Load) -> Profile:
-    processes = [_process(load, ran) for ran in load.ran]
+    processes = [_process(load, ran) for ran in [Ran("other_library", load.service_pid, load.python, 0), *load.ran]]
     chain = next(ran for ran in load.ran if ran.step == "exec_chain")
     processes.append({**_process(load, Ran("digests", chain.pid, load.openssl, 0)), "exec_number": 3})
     return {
@@ -89,7 +91,7 @@ def _files(load: Load, step: str) -> list[Profile]:
 
 
 def _step(profile: Profile, step: str) -> Profile:
-    return profile["processes"][STEPS.index(step)]
+    return profile["processes"][1 + STEPS.index(step)]
 
 
 def test_a_faultless_profile_passes(profile: Profile, load: Load) -> None:
@@ -100,6 +102,7 @@ def test_a_faultless_profile_passes(profile: Profile, load: Load) -> None:
 @pytest.mark.parametrize(("fault", "check"), [
     (lambda p: _step(p, "many_inits")["operations"][0].update(count=999), "many_inits: EVP_EncryptInit_ex is counted exactly"),
     (lambda p: _step(p, "many_inits")["operations"][0].update(algorithm="AES-128-GCM"), "many_inits: its algorithm"),
+    (lambda p: p["processes"][0]["operations"][0].update(count=999), "other_library: Libgcrypt's digests are counted exactly"),
     (lambda p: _step(p, "digests").update(operations=[]), "digests (pid 100): digest SHA2?-?256"),
     (lambda p: _step(p, "relative_opens")["files"][0].update(count=24), "relative_opens: server.pem is counted"),
     (lambda p: _step(p, "relative_opens")["files"][0].update(path="server.pem"), "relative_opens: server.pem has its real path and result"),
