@@ -35,7 +35,7 @@ class Ledger:
         self._library_facts = library_facts
         self._bounds = bounds
         self._observer = observer
-        self._images = {}  # _key() -> ProcessRecord
+        self._images = {}  # ProcessRecord.key -> ProcessRecord
         self._current = {}  # pid -> ProcessRecord
         self._ended = collections.deque()  # ended images without observation, oldest first
         self._opens = {}  # OpenKey -> FileRecord
@@ -111,8 +111,8 @@ class Ledger:
 
     def _enter(self, record, parent):
         before = self._current.get(record.pid)
-        self._images[_key(record)] = record
-        if before is not None and _is_later(before, record):
+        self._images[record.key] = record
+        if before is not None and before.is_later(record):
             record.replaced = True
             self._end(record)
         else:
@@ -131,8 +131,8 @@ class Ledger:
             if len(self._ended) > _MOST_ENDED:
                 old = self._ended.popleft()
                 if not old.has_crypto() and (not old.selected or self._selection.whole_host):
-                    if self._images.get(_key(old)) is old:
-                        del self._images[_key(old)]
+                    if self._images.get(old.key) is old:
+                        del self._images[old.key]
                     if self._current.get(old.pid) is old:
                         del self._current[old.pid]
 
@@ -148,7 +148,7 @@ class Ledger:
         else:
             record = self._from_subject(subject)
             current = self._current.get(image.pid)
-            if current is None or not _is_later(current, record):  # else /proc describes another image
+            if current is None or not current.is_later(record):  # else /proc describes another image
                 self._complete_from_proc(record)
             self._enter(record, self._current.get(subject.parent_pid))
         return record
@@ -172,14 +172,14 @@ class Ledger:
 
     def _bind(self, record, image):
         """Give a record entered from /proc the exec number that an event tells."""
-        self._images.pop(_key(record), None)
+        self._images.pop(record.key, None)
         record.exec_id, record.start = image.exec_id, image.start
-        self._images[_key(record)] = record
+        self._images[record.key] = record
 
     def _scanned_later(self, image, time):
         """The record of a process that /proc was read for after an event of this time: that reading already shows what came of it."""
         record = self._current.get(image.pid)
-        if record is not None and record.entered_at > time and _is_of(record, image):
+        if record is not None and record.entered_at > time and record.is_of(image):
             self._bind(record, image)
             return record
         return None
@@ -213,7 +213,7 @@ class Ledger:
     def _begin_image(self, event):
         image = event.subject.image
         before = self._current.get(image.pid)
-        if before is not None and not _is_of(before, image):
+        if before is not None and not before.is_of(image):
             before = None
         record = self._from_subject(event.subject)
         record.exe, record.exe_inode, record.exe_deleted = event.path, event.inode, False
@@ -230,7 +230,7 @@ class Ledger:
             if before.inherited and not (before.files or before.operations):
                 before.libraries.clear()  # a fork on its way to execve: the mappings were never used
             if image.exec_id is None:  # polling knows no exec numbers: both images would have one key
-                self._images[before.pid, before.start, "before %d" % event.time] = self._images.pop(_key(before))
+                self._images[before.pid, before.start, "before %d" % event.time] = self._images.pop(before.key)
             self._end(before)
         self._enter(record, parent)
         return record
@@ -390,18 +390,3 @@ class Ledger:
     def selected_alive(self):
         """Whether any selected process is still there."""
         return any(record.selected and not record.ended for record in self._images.values())
-
-
-def _key(record):
-    """What a program image is known by: where only /proc was asked, its start is in 1/100 s and its exec number is not known."""
-    return record.pid, record.start, record.exec_id
-
-
-def _is_of(record, image):
-    """Whether a ProcessRecord is of the process of an Image, whichever program it ran."""
-    return record.start == image.start if record.exec_id is not None else record.ticks == image.start // TICK_NS
-
-
-def _is_later(record, other):
-    """Whether a ProcessRecord began after another one of the same pid."""
-    return (record.start, record.exec_id or 0) > (other.start, other.exec_id or 0)

@@ -184,7 +184,7 @@ encrypt =CHACHA20-POLY1305: wc_ChaCha20Poly1305_Encrypt
 decrypt =CHACHA20-POLY1305: wc_ChaCha20Poly1305_Decrypt
 encrypt =XCHACHA20-POLY1305: wc_XChaCha20Poly1305_Encrypt
 decrypt =XCHACHA20-POLY1305: wc_XChaCha20Poly1305_Decrypt
-# wolfssl/wolfcrypt/md4.h, ripemd.h (what ends a digest of these begins the next by a jump to what begins one), md5.h, sha.h, sha256.h, sha512.h, sha3.h, blake2.h, hash.h
+# wolfssl/wolfcrypt/md4.h, ripemd.h (their ends begin the next by a jump to its beginning), md5.h, sha.h, sha256.h, sha512.h, sha3.h, blake2.h, hash.h
 digest =MD4: wc_Md4Final
 digest =RIPEMD-160: wc_RipeMdFinal
 digest =BLAKE2B: wc_InitBlake2b

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The public functions of Nettle and Hogweed that are probed, in the form of _library_rows.py. Data.
 
-GnuTLS calls them for each message, so of its ciphers and codes only what sets a key is here; of its digests what ends one: that begins the next by a jump to what begins one.
+GnuTLS calls them for each message, so of its ciphers and codes only what sets a key is here; of its
+digests what ends one: that begins the next by a jump to what begins one.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """

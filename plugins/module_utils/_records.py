@@ -113,6 +113,19 @@ class ProcessRecord:
         return self.start // TICK_NS
 
     @property
+    def key(self):
+        """What a program image is known by: where only /proc was asked, its start is in 1/100 s and its exec number is not known."""
+        return self.pid, self.start, self.exec_id
+
+    def is_of(self, image):
+        """Whether this is of the process of an Image, whichever program it ran."""
+        return self.start == image.start if self.exec_id is not None else self.ticks == image.start // TICK_NS
+
+    def is_later(self, other):
+        """Whether this began after another ProcessRecord of the same pid."""
+        return (self.start, self.exec_id or 0) > (other.start, other.exec_id or 0)
+
+    @property
     def ended(self):
         """Whether the process or this image of it is no more."""
         return self.replaced or self.exit_time is not None
