@@ -204,16 +204,21 @@ class LibbpfEngine:
         return ready
 
     def close(self):
-        """Detach everything. May be called twice."""
+        """Detach everything, and wait for it. Returns when the last was: float, seconds of time.monotonic(). May be called twice."""
+        self.detach()
+        return self.functions.close()
+
+    def detach(self):
+        """Begin to detach everything. The kernel takes a while for the functions: close() waits for it. May be called twice."""
         for probe in self.probes:
             probe.close()
-        self.functions.close()
         self._wire.close()
         if self._reader:
             self._reader.close()
             self._reader = None
             self._waiter.close()
             os.close(self._ring)
+        self.functions.detach()  # last: its threads take memory, which the rings have given back
 
 
 def installed(names):

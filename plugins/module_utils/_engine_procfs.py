@@ -208,5 +208,10 @@ class ProcfsEngine:
         key = _events.OpenKey(pid, 0, subject.image.start, inode, 0, flags, 0, 0)
         return FileObserved(now, subject, key, path, False, facts, look, False)
 
-    def close(self):
+    def detach(self):
         """Nothing is attached."""
+
+    @staticmethod
+    def close():
+        """Nothing is attached. Returns the time: float, seconds of time.monotonic()."""
+        return time.monotonic()

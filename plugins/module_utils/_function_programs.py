@@ -17,7 +17,7 @@ from ._elf import ElfFile
 from ._function_places import MEASURED, family_in, function_places
 from ._libbpf import LIBBPF_ERRNO_VERIFY, BpfObject, LoadError, sum_of_cpus
 from ._probe import FAILED, possible_cpus
-from ._uprobe import MultiAttachment, PerfAttachment, close_all
+from ._uprobe import Closing, MultiAttachment, PerfAttachment, close_all
 
 _MAPS = ("counters", "operations", "last_calls", "function_calls", "functions")
 _ANY_FUNCTION = "any_function"
@@ -76,6 +76,7 @@ class FunctionPrograms:
         self._maps = {}
         self._object = None
         self._links_work = False
+        self._closing = None
         self.slow_to_detach = False  # the kernel has no uprobe_multi (before 6.6): each function takes some 50 ms
         self._last = dict.fromkeys(_events.COUNTERS, 0)
         self.budget = Budget()
@@ -265,10 +266,16 @@ class FunctionPrograms:
         return {name: number for name, number in self.counters().items() if name in ("ring_full", "map_full", "user_fault") and number}
 
     def close(self):
-        """Detach all. May be called twice."""
+        """Detach all, and wait for it. Returns when the last was: float, seconds of time.monotonic(). May be called twice."""
+        self.detach()
+        return self._closing.wait()
+
+    def detach(self):
+        """Begin to detach all. The kernel takes a while: close() waits for it. May be called twice."""
         self.function_calls()
         self.counters()
-        close_all([fd for target in self._files.values() if target.attachment for fd in target.attachment.give_up_all()])
+        if self._closing is None:
+            self._closing = Closing([fd for target in self._files.values() if target.attachment for fd in target.attachment.give_up_all()])
         for target in self._files.values():
             target.close()
         self._free()

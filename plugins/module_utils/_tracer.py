@@ -25,7 +25,7 @@ from ._stop_signals import StopSignals
 
 # Imported where it is used: whatever is needed only when all is attached. A host compiles every file of the module each time, which
 # takes longer than attaching, and its memory would be there when libbpf needs most. What only the end of a window needs comes when it has begun.
-_NEEDED_AT_THE_END = ("_coverage", "_host_crypto", "_host_identity", "_profile")
+_NEEDED_AT_THE_END = ("_coverage", "_host_crypto", "_host_identity", "_profile", "_stacks")
 
 # Seconds between two looks at the buffers; a buffer that fills up is looked at earlier.
 _TICK = 0.2
@@ -260,15 +260,14 @@ class Window:
         return self._reach(opener, record, event.path, event.inode or inode)[0]
 
     def finish(self):
-        """Detach, then look at what is left and settle the counts: nothing of ours is in the kernel while that takes its time."""
+        """Detach, and while the kernel takes its time for that, look at what is left and settle the counts."""
         self.ended = _kernel.clock_boottime_ns()
         began = time.monotonic()
         engine = self.engine
         events = engine.read()
         events += engine.read()  # what came during the first is later than it
         opens, operations = engine.files.counts(), engine.functions.counts()
-        engine.close()
-        self.detach_seconds = time.monotonic() - began
+        engine.detach()
         self._take(events)
         self._settle_handshakes(everything=True)
         for observed in engine.files.observe_unknown(everything=True) + engine.files.observe_written():
@@ -278,6 +277,7 @@ class Window:
         self._mark_replaced_libraries()
         self.ledger.release_services()
         self.process_coverage.settle(engine, engine.files.looker)
+        self.detach_seconds = engine.close() - began
 
     def _mark_replaced_libraries(self):
         """A library whose file has been replaced is what a patched host still runs."""

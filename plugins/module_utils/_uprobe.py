@@ -12,6 +12,7 @@ import fcntl
 import os
 import struct
 import threading
+import time
 
 from . import _kernel
 
@@ -26,23 +27,36 @@ _ENOTSUPP = 524  # include/linux/errno.h: not for user space, but uprobes return
 _MOST_THREADS = 256
 
 
-def close_all(fds):
-    """Close descriptors at the same time: each waits for the kernel to be sure that nobody is in the probe any more."""
-    waiting = list(fds)
+class Closing:
+    """Descriptors that are being closed at the same time: each waits for the kernel to be sure that nobody is in the probe any more."""
 
-    def close_some():
-        while waiting:
+    def __init__(self, fds):
+        """Begin. :arg fds: iterable of int."""
+        self._left = list(fds)
+        self._ended = time.monotonic()
+        self._threads = [threading.Thread(target=self._close_some) for _each in range(min(len(self._left), _MOST_THREADS))]
+        for thread in self._threads:
+            thread.start()
+
+    def _close_some(self):
+        while self._left:
             try:
-                fd = waiting.pop()
+                fd = self._left.pop()
             except IndexError:  # another thread took the last one
-                return
+                break
             os.close(fd)
+        self._ended = time.monotonic()
 
-    threads = [threading.Thread(target=close_some) for _each in range(min(len(waiting), _MOST_THREADS))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    def wait(self):
+        """Wait until all are closed. Returns when the last was: float, seconds of time.monotonic(). May be called twice."""
+        for thread in self._threads:
+            thread.join()
+        return self._ended
+
+
+def close_all(fds):
+    """Close descriptors (iterable of int) at the same time, and wait for it."""
+    Closing(fds).wait()
 
 
 class _Attachment:

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
+import time
 
 import pytest
 from hypothesis import given
@@ -117,6 +119,17 @@ def test_closing_many(kernel):
     before = descriptors()
     _uprobe.close_all([os.open(os.devnull, os.O_RDONLY) for _each in range(2 * _uprobe._MOST_THREADS + 1)])
     assert descriptors() == before
+
+
+def test_the_wait_for_the_kernel_is_for_whoever_wants_it(monkeypatch):
+    sure, closed = threading.Event(), []
+    monkeypatch.setattr(_uprobe.os, "close", lambda fd: sure.wait() and closed.append(fd))
+    closing = _uprobe.Closing([701, 702])
+    assert not closed
+    before = time.monotonic()
+    sure.set()
+    ended = closing.wait()
+    assert sorted(closed) == [701, 702] and before <= ended <= time.monotonic() and closing.wait() == ended
 
 
 @pytest.mark.parametrize("bad", [{3}, {0, 9}, {1, 2, 3, 4, 5, 6, 7, 8, 9}])
