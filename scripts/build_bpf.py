@@ -37,6 +37,7 @@ OBJECTS = {
     "openssl_api": ("openssl_api.bpf.c", ["-DATTACH_COOKIES"]),
     "openssl_api_rows": ("openssl_api.bpf.c", []),
     "wire": ("wire.bpf.c", []),
+    "wire_calls": ("wire_calls.bpf.c", []),
 }
 
 

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The two programs that see every packet's beginning, attached once for the probes `tls_handshake` and `ssh_kex`.
+"""What sees every connection's beginning, attached once for the probes `tls_handshake` and `ssh_kex`: two programs on the packets' way, or,
+where the root cgroup can't be had, one at the return of system calls.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -11,13 +12,17 @@ import os
 
 from . import _events, _kernel
 from ._libbpf import LoadError, RingReader
-from ._probe import ATTACHED, DISABLED, FAILED, BpfProbe, Probe
+from ._probe import ATTACHED, DISABLED, FAILED, PARTIAL, BpfProbe, Probe
 
 # Of its own, so that a flood of handshakes costs no other probe an event.
 _RING = 2 << 20
 _WAKE_AT = _RING // 4
 
 _MOUNTS = "/proc/self/mountinfo"
+# What the system calls do not show.
+_NOT_BY_CALLS = ("only what read, readv, recvfrom, recvmsg, write, writev, sendto and sendmsg of 64-bit programs carry over TCP is seen: not QUIC and DTLS, "
+                 "io_uring, sendfile, splice, sendmmsg, recvmmsg, MPTCP, nor the kernel's own sockets")
+
 # Every cgroup but the root has it (Documentation/admin-guide/cgroup-v2.rst, "Core Interface Files").
 _NOT_OF_ROOT = "cgroup.type"
 
@@ -55,8 +60,15 @@ def open_root():
     return root, "detached cgroup2 mount"
 
 
+class _NoCgroup(Exception):
+    """The root cgroup can't be had; its cause is the LoadError or OSError that says why."""
+
+
 class WireTap(BpfProbe):
-    """Both programs. They attach by links: the kernel takes them down with this process, however it ends."""
+    """Programs that attach by links: the kernel takes them down with this process, however it ends.
+
+    Attached to the root cgroup it sees packets. Where that can't be had it is partial, and sees what system calls carry.
+    """
 
     name = "wire"
     object_name = "wire"
@@ -68,18 +80,39 @@ class WireTap(BpfProbe):
         self._looks = looks
         self._reader = None
         self._links = []
+        self._missed = 0
 
     def _settings(self):
         return _events.SETTINGS.pack(self._wake_at, os.getpid(), self._looks)
 
     def _open(self):
         self._ring = _kernel.create_ring(_RING)
-        super()._open()
-
-    def _fill(self):
         self._reader = RingReader(self._libbpf, self._ring)
+        try:
+            super()._open()
+        except _NoCgroup as refused:
+            self._open_at_calls(refused.__cause__)
+
+    def _open_at_calls(self, refused):
+        """:arg refused: LoadError or OSError, why the root cgroup can't be had."""
+        self._detach()
+        why = getattr(refused, "reason", None) or refused.strerror or str(refused)
+        self.object_name, self.programs = "wire_calls", ("call_return",)
+        super()._open()
+        self.status, self.errno = PARTIAL, refused.errno
+        self.reason = "%s; %s" % (why, _NOT_BY_CALLS)
+        self.hook = "tp_btf/sys_exit: the cgroup could not be had (%s)" % why
 
     def _attach(self):
+        if self.object_name == "wire_calls":
+            super()._attach()
+            return
+        try:
+            self._attach_to_root()
+        except (LoadError, OSError) as error:
+            raise _NoCgroup from error
+
+    def _attach_to_root(self):
         root, words = open_root()
         try:
             for program, kind in zip(self.programs, (_kernel.CGROUP_INET_EGRESS, _kernel.CGROUP_INET_INGRESS)):
@@ -98,19 +131,30 @@ class WireTap(BpfProbe):
         """All events there are now: list of WireData."""
         return [_events.decode(record) for record in self._reader.read()] if self._reader else []
 
+    def counters(self):
+        if self._counters and self.status == PARTIAL:
+            self._missed = sum(_kernel.missed_runs(self._object.program_fd(program)) for program in self.programs)
+        return super().counters()
+
     def losses(self):
         losses = super().losses()
+        if self._missed:
+            losses["missed_runs"] = self._missed
         losses.update((name, number) for name, number in self.counters().items() if name in ("storage_full", "unparsed", "capped") and number)
         return losses
 
-    def close(self):
+    def _detach(self):
+        """Let go of the programs, not of the ring."""
         for link in self._links:
             os.close(link)
         self._links = []
+        super().close()
+
+    def close(self):
+        self._detach()
         if self._reader:
             self._reader.close()
             self._reader = None
-        super().close()
         if self._ring is not None:
             os.close(self._ring)
             self._ring = None
@@ -133,9 +177,10 @@ class WireProbe(Probe):
         if self._tap.status == FAILED:
             raise LoadError(self._tap.reason, self._tap.errno, self._tap.verifier_log)
         self.hook = self._tap.hook
+        self.status, self.reason, self.errno = self._tap.status, self._tap.reason, self._tap.errno
 
     def hits(self):
-        return self._tap.counters()[self.counter] if self.status == ATTACHED else 0
+        return self._tap.counters()[self.counter] if self.status in (ATTACHED, PARTIAL) else 0
 
     def losses(self):
         return self._tap.losses() if self._first else {}
