@@ -43,6 +43,12 @@ def own_python(folder):
 
 
 @contextlib.contextmanager
+def as_root(_folder):
+    """Variables of a host that is root already."""
+    yield {}
+
+
+@contextlib.contextmanager
 def with_sudo(folder):
     """Variables of a host that is become root on by sudo; at the end it is certain that it was."""
     program = folder / "sudo"
@@ -98,12 +104,12 @@ def assert_marks(processes, server, other, python):
 
 
 @pytest.mark.parametrize("transport", ["ssh", "paramiko"])
-@pytest.mark.parametrize("become", [contextlib.nullcontext, with_sudo], ids=["root", "sudo"])
+@pytest.mark.parametrize("become", [as_root, with_sudo], ids=["root", "sudo"])
 @pytest.mark.parametrize("pipelining", ["True", "False"], ids=["piped", "copied"])
 def test_a_job_that_left_its_connection(checkout, sshd, tmp_path, transport, become, pipelining):
     python = own_python(tmp_path)
     with become(tmp_path) as variables:
-        sshd.write_inventory(ansible_connection=transport, ansible_python_interpreter=python, ansible_paramiko_host_key_checking=False, **(variables or {}))
+        sshd.write_inventory(ansible_connection=transport, ansible_python_interpreter=python, ansible_paramiko_host_key_checking=False, **variables)
         processes, other = audit(checkout, sshd, COLLECTED % {"dest": tmp_path}, tmp_path, ANSIBLE_PIPELINING=pipelining)
     ansible = assert_marks(processes, sshd, other, python)
     assert len([process for process in ansible if process["cmdline"][0] == python]) > 3  # the job and the modules that asked for it

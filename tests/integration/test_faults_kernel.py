@@ -123,7 +123,8 @@ def test_the_verifier_refuses_one_probe(name, key):
         window.settle()
     profile = window.profile
     assert statuses(profile)[name] == "failed"
-    assert_ran(profile, but=name)
+    # both probes of libraries' functions share one program
+    assert_ran(profile, but=("openssl_api", "library_api") if name == "openssl_api" else (name,))
     entry = probe(profile, name)
     assert entry["errno"] in ("EACCES", "EINVAL") and entry["hook"] is None and entry["hits"] == 0
     assert any("R8 !read_ok" in line for line in entry["verifier_log"]), entry["verifier_log"]

@@ -21,7 +21,8 @@ def seen():
     # one process has it mapped before the window opens, so that it is probed from the beginning
     with talking(HOLD, path) as holder:
         assert holder.hear() == "loaded"
-        with traced() as window:
+        # here each digest passes through two functions more, which nothing else calls and which the tracer would let go first
+        with traced(constants={"_budget.INTERNAL_BURST_NS": 10 ** 10, "_budget.BURST_NS": 10 ** 10}) as window:
             pids = perform(BOTH, path)
             version = python("import ctypes, sys; c = ctypes.CDLL(sys.argv[1]); c.OpenSSL_version.restype = ctypes.c_char_p; print(c.OpenSSL_version(0).decode())", path)
     assert_attached(window.profile)
