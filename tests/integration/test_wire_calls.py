@@ -165,6 +165,14 @@ def test_a_hello_in_parts_of_one_call(cuts):
         assert _messages(events, outgoing) == (["client_hello"], _HELLO)
 
 
+def test_a_hello_in_more_parts_than_are_followed():
+    with tap_at_calls() as made, _connection() as (client, server, port):
+        client.sendmsg([_HELLO[at:at + 8] for at in range(0, len(_HELLO), 8)])
+        events, losses = events_of(made, port), made.losses()
+    assert _messages(events, True) == ([], _HELLO[:64])
+    assert losses["capped"] >= 1  # of the whole host
+
+
 def test_a_hello_larger_than_a_record_of_the_ring():
     large = real_client_hello(["protocol-%d" % number for number in range(700)])
     assert len(large) > 2 * 4096
