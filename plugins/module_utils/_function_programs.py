@@ -45,9 +45,11 @@ class Target:
         """The target's entry of coverage.probes.targets; path stays bytes."""
         return {"path": self.path, "build_id": self.build_id, "functions": self.functions, "status": self.status, "reason": self.reason}
 
-    def give_up(self, function):
-        """Descriptors (list) of a Function; closing them detaches it."""
-        return self.attachment.give_up(self.family.functions.index(function)) if self.attachment and function in self.family.functions else []
+    def give_up(self, functions):
+        """Descriptors (list): closing them detaches these Functions (set). Until resume() others may be detached with them."""
+        if not self.attachment:
+            return []
+        return self.attachment.give_up({row for row, function in enumerate(self.family.functions) if function in functions})
 
     def close(self):
         """Detach and free. The descriptors of the attachment are closed by whoever took them, or here."""
@@ -76,6 +78,7 @@ class FunctionPrograms:
         self._maps = {}
         self._object = None
         self._links_work = False
+        self.refused = None  # LoadError of the program, where the kernel took it for no file yet
         self._closing = None
         self.slow_to_detach = False  # the kernel has no uprobe_multi (before 6.6): each function takes some 50 ms
         self._last = dict.fromkeys(_events.COUNTERS, 0)
@@ -125,7 +128,12 @@ class FunctionPrograms:
                 self._free()
                 self.slow_to_detach = True
         if self.slow_to_detach:
-            self._attach_rows(target, name, places)
+            try:
+                self._attach_rows(target, name, places)
+            except LoadError as error:
+                self.refused = None if self._maps else error
+                raise
+        self.refused = None
         target.functions = len(places) - len(target.attachment.refused)
         target.hook = target.attachment.hook
         if target.attachment.refused:
@@ -191,21 +199,22 @@ class FunctionPrograms:
         """Let the costliest functions go when the window's CPU time is spent. Cheap enough to be called at every tick."""
         if not self._calls:
             return
-        calls = self.function_calls()
-        fds, gone, functions = [], [], self.functions
-        for number in self.budget.overspent(time.monotonic() - self._began, calls):
-            links = [link for target in self._files.values() for link in target.give_up(functions[number])]
-            if links:
-                gone.append(number)
-                fds += links
-        close_all(fds)
-        if gone:
-            self.budget.went(gone, _kernel.clock_boottime_ns(), calls)
+        calls, functions = self.function_calls(), self.functions
+        going = self.budget.overspent(time.monotonic() - self._began, calls)
+        if going:
+            self._let_go({functions[number] for number in going})
+            self.budget.went(going, _kernel.clock_boottime_ns(), calls)
             for probe in self.probes:
                 probe.judge()
         if not self._measured:
             self._measured = True
             self._measure()
+
+    def _let_go(self, functions):
+        close_all([fd for target in self._files.values() for fd in target.give_up(functions)])
+        for target in self._files.values():
+            if target.attachment:
+                target.attachment.resume()
 
     def function_calls(self):
         """Calls of each of ``functions`` so far, or until it was closed: list of Calls."""

@@ -65,6 +65,8 @@ class FunctionProbe(Probe):
                 self.hook = target.hook
             except LoadError as error:
                 self._target_failed(target, error.reason, error)
+                for probe in self._programs.probes:
+                    probe.judge()  # what the kernel refuses to one it refuses to all
             except ElfError as error:
                 self._target_failed(target, "not readable as ELF: %s" % error)
             except OSError as error:
@@ -88,6 +90,9 @@ class FunctionProbe(Probe):
     def judge(self):
         """Set status and reason by the targets and the budget."""
         states = [target.status for target in self._targets]
+        refused = self._programs.refused
+        if not states and self._wanted and refused is not None:
+            self.status, self.reason, self.errno, self.verifier_log = FAILED, refused.reason, refused.errno, refused.log
         if not states:
             return
         missing = states.count(FAILED) + self._left_out

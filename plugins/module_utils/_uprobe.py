@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Uprobes, two ways: a uprobe_multi link or a perf event, one for each function, so that each can be let go alone.
+"""Uprobes, two ways: uprobe_multi links for some functions each, or a perf event for each.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -25,6 +25,9 @@ _ATTRIBUTE_SIZE = 112
 _ENOTSUPP = 524  # include/linux/errno.h: not for user space, but uprobes return it
 
 _MOST_THREADS = 256
+
+# So many end within a second where they end one by one, of a thousand functions.
+_FUNCTIONS_OF_A_LINK = 16
 
 
 class Closing:
@@ -59,43 +62,113 @@ def close_all(fds):
     Closing(fds).wait()
 
 
-class _Attachment:
-    """Functions of one file. Those that the kernel can't probe are in ``refused``: rows -> reason."""
+class MultiAttachment:
+    """Functions of one file by uprobe_multi links (6.6+). ``refused``: those that the kernel can't probe, row -> reason.
 
-    hook = ""
+    A link holds several functions, because the end of each link waits for the kernel to be sure that nobody is in it any more: where a tracer is
+    killed, one link after the other. Where a function has to go, its link goes, and a new one is made for the others.
+    """
 
-    def __init__(self, path, places):
+    hook = "uprobe_multi"
+
+    def __init__(self, program_fd, path, places, first_cookie):
         """Attach.
 
-        :arg path: bytes. :arg places: dict of row -> file offset.
-        :raises OSError: nothing could be attached.
+        :arg program_fd: int. :arg path: bytes. :arg places: dict of row -> file offset.
+        :arg first_cookie: int, what is added to a row to make its cookie.
+        :raises OSError: as bpf(2), EINVAL where the kernel has no such link; nothing could be attached.
         """
         self.refused = {}
-        self._fds = {}  # row -> descriptor
-        last = None
+        self._program_fd = program_fd
+        self._first_cookie = first_cookie
+        self._links = {}  # descriptor -> {row: offset}
+        self._waiting = {}  # functions of links that were given up for others
+        self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # for resume(): the path may be gone then
         try:
-            for row, offset in sorted(places.items()):
-                try:
-                    self._fds[row] = self._attach(path, row, offset)
-                except OSError as error:
-                    self.refused[row] = self._refusal(error)
-                    last = error
+            self._link_all(places)
         except OSError:
             self.close()
             raise
+        if not self._links:
+            self.close()
+            raise OSError(_ENOTSUPP, "the kernel can probe none of its functions")
+
+    def _link_all(self, places):
+        rows = sorted(places)
+        for first in range(0, len(rows), _FUNCTIONS_OF_A_LINK):
+            self._link({row: places[row] for row in rows[first:first + _FUNCTIONS_OF_A_LINK]})
+
+    def _link(self, places):
+        """One link; where the kernel can't probe one of its functions, two of half as many."""
+        rows = list(places)
+        try:
+            fd = _kernel.link_uprobe_multi(self._program_fd, b"/proc/self/fd/%d" % self._file, list(places.values()),
+                                           [self._first_cookie + row for row in rows])
+        except OSError as error:
+            if error.errno != _ENOTSUPP:
+                raise
+            if len(rows) == 1:
+                self.refused[rows[0]] = "the kernel can't probe its first instructions (errno %d)" % error.errno
+                return
+            middle = len(rows) // 2
+            for half in (rows[:middle], rows[middle:]):
+                self._link({row: places[row] for row in half})
+            return
+        self._links[fd] = places
+
+    def give_up(self, rows):
+        """Descriptors (list): closing them detaches these rows (set), and others until resume()."""
+        fds = [fd for fd, places in self._links.items() if not rows.isdisjoint(places)]
+        for fd in fds:
+            self._waiting.update((row, offset) for row, offset in self._links.pop(fd).items() if row not in rows)
+        return fds
+
+    def resume(self):
+        """Attach what had to wait."""
+        waiting, self._waiting = self._waiting, {}
+        self._link_all(waiting)
+
+    def give_up_all(self):
+        """All descriptors; closing them detaches."""
+        fds = list(self._links)
+        self._links = {}
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+        return fds
+
+    def close(self):
+        """Detach."""
+        close_all(self.give_up_all())
+
+
+class PerfAttachment:
+    """Functions of one file by perf events: kernels before 6.6. Detaching costs a grace period each, one after the other."""
+
+    hook = "uprobe (perf)"
+
+    def __init__(self, program_fds, path, places):
+        """Attach. :arg program_fds: dict of row -> descriptor of its program. :arg path, places, refused, errors: as MultiAttachment's."""
+        self.refused = {}
+        self._fds = {}  # row -> descriptor
+        with open(_PMU_TYPE, "r") as stream:
+            kind = int(stream.read())
+        last = None
+        for row, offset in sorted(places.items()):
+            try:
+                self._fds[row] = _open_uprobe(kind, path, offset, program_fds[row])
+            except OSError as error:
+                self.refused[row] = "%s (errno %d)" % (error.strerror, error.errno)
+                last = error
         if last is not None and not self._fds:
             raise last
 
-    def _attach(self, path, row, offset):
-        raise NotImplementedError
+    def give_up(self, rows):
+        """Descriptors (list): closing them detaches these rows (set)."""
+        return [self._fds.pop(row) for row in rows & set(self._fds)]
 
-    def _refusal(self, error):
-        """The reason for ``refused``; raises the error again where it is not of this one function."""
-        return "%s (errno %d)" % (error.strerror, error.errno)
-
-    def give_up(self, row):
-        """Descriptors (list) of a function; closing them detaches it."""
-        return [self._fds.pop(row)] if row in self._fds else []
+    def resume(self):
+        """Nothing waits: each function has a descriptor of its own."""
 
     def give_up_all(self):
         """All descriptors; closing them detaches."""
@@ -105,46 +178,6 @@ class _Attachment:
     def close(self):
         """Detach."""
         close_all(self.give_up_all())
-
-
-class MultiAttachment(_Attachment):
-    """uprobe_multi links (6.6+). A link for each costs as little as one link for all, but a descriptor."""
-
-    hook = "uprobe_multi"
-
-    def __init__(self, program_fd, path, places, first_cookie):
-        """Attach.
-
-        :arg program_fd: int. :arg path, places: as above. :arg first_cookie: int, what is added to a row to make its cookie.
-        :raises OSError: as bpf(2), EINVAL where the kernel has no such link.
-        """
-        self._program_fd = program_fd
-        self._first_cookie = first_cookie
-        super().__init__(path, places)
-
-    def _attach(self, path, row, offset):
-        return _kernel.link_uprobe_multi(self._program_fd, path, [offset], [self._first_cookie + row])
-
-    def _refusal(self, error):
-        if error.errno != _ENOTSUPP:
-            raise error
-        return "the kernel can't probe its first instructions (errno %d)" % error.errno
-
-
-class PerfAttachment(_Attachment):
-    """Perf events: kernels before 6.6. Detaching costs a grace period each, one after the other."""
-
-    hook = "uprobe (perf)"
-
-    def __init__(self, program_fds, path, places):
-        """:arg program_fds: dict of row -> descriptor of its program. :arg path, places: as above."""
-        with open(_PMU_TYPE, "r") as stream:
-            self._kind = int(stream.read())
-        self._program_fds = program_fds
-        super().__init__(path, places)
-
-    def _attach(self, path, row, offset):
-        return _open_uprobe(self._kind, path, offset, self._program_fds[row])
 
 
 def _open_uprobe(kind, path, offset, program_fd):

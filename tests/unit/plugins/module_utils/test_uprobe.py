@@ -101,15 +101,23 @@ def descriptors():
 
 
 PLACES = {row: 100 + row for row in range(10)}
+LIB = os.fsencode(__file__)
 
 
-def test_a_link_for_each_so_that_each_can_go_alone(kernel):
+def test_a_link_holds_some_and_goes_on_without_what_has_to_go(kernel, monkeypatch):
+    monkeypatch.setattr(_uprobe, "_FUNCTIONS_OF_A_LINK", 4)
     before = descriptors()
-    attachment = _uprobe.MultiAttachment(3, b"/lib", PLACES, 0x300)
-    assert kernel.asked == [([100 + row], [0x300 + row]) for row in range(10)] and not attachment.refused
-    given_up = attachment.give_up(7)
-    assert len(given_up) == 1 and attachment.give_up(7) == [] and attachment.give_up(99) == []
+    attachment = _uprobe.MultiAttachment(3, LIB, PLACES, 0x300)
+    groups = [range(0, 4), range(4, 8), range(8, 10)]
+    assert kernel.asked == [([100 + row for row in rows], [0x300 + row for row in rows]) for rows in groups] and not attachment.refused
+    kernel.asked.clear()
+    given_up = attachment.give_up({7, 8, 99})
+    assert len(given_up) == 2 and attachment.give_up({7, 8}) == [] and not kernel.asked
     _uprobe.close_all(given_up)
+    attachment.resume()
+    assert kernel.asked == [([104, 105, 106, 109], [0x304, 0x305, 0x306, 0x309])]
+    attachment.resume()
+    assert len(kernel.asked) == 1
     attachment.close()
     attachment.close()
     assert descriptors() == before
@@ -136,7 +144,7 @@ def test_the_wait_for_the_kernel_is_for_whoever_wants_it(monkeypatch):
 def test_a_function_that_cannot_be_probed_costs_only_itself(kernel, bad):
     before = descriptors()
     kernel.bad = {100 + row: ENOTSUPP for row in bad}
-    attachment = _uprobe.MultiAttachment(3, b"/lib", PLACES, 0)
+    attachment = _uprobe.MultiAttachment(3, LIB, PLACES, 0)
     assert set(attachment.refused) == bad and all("524" in reason for reason in attachment.refused.values())
     attachment.close()
     assert descriptors() == before
@@ -145,7 +153,7 @@ def test_a_function_that_cannot_be_probed_costs_only_itself(kernel, bad):
 def test_no_function_can_be_probed(kernel):
     kernel.bad = {place: ENOTSUPP for place in PLACES.values()}
     with pytest.raises(OSError) as caught:
-        _uprobe.MultiAttachment(3, b"/lib", PLACES, 0)
+        _uprobe.MultiAttachment(3, LIB, PLACES, 0)
     assert caught.value.errno == ENOTSUPP
 
 
@@ -154,7 +162,7 @@ def test_another_refusal_leaves_nothing_attached(kernel, number):
     before = descriptors()
     kernel.bad = {104: number}
     with pytest.raises(OSError) as caught:
-        _uprobe.MultiAttachment(3, b"/lib", PLACES, 0)
+        _uprobe.MultiAttachment(3, LIB, PLACES, 0)
     assert caught.value.errno == number and descriptors() == before
 
 
@@ -169,8 +177,11 @@ def test_one_event_for_each_function(kernel, uprobe_pmu):
     kernel.bad = {103: errno.EINVAL}
     attachment = _uprobe.PerfAttachment(dict.fromkeys(PLACES, 3), b"/lib", PLACES)
     assert list(attachment.refused) == [3] and "errno 22" in attachment.refused[3]
-    _uprobe.close_all(attachment.give_up(5))
-    assert attachment.give_up(5) == []
+    _uprobe.close_all(attachment.give_up({3, 5}))
+    assert attachment.give_up({5}) == []
+    two = attachment.give_up({6, 7})
+    assert len(two) == 2
+    _uprobe.close_all(two)
     attachment.close()
     assert descriptors() == before
 
