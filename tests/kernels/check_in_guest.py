@@ -22,6 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from calls import check_calls
 from checks import Checks, write_json
 from compare import compare
 from host import check_host
@@ -48,6 +49,8 @@ def main() -> int:
     if not options.selftest:
         with _Told(checks, "preflight"):
             checks.done += _check_preflight(result, options.tracefs).done
+        with _Told(checks, "system calls"):
+            checks.done += check_calls().done
         with _Told(checks, "the window"):
             checks.done += _check_window(results, result, options.libbpf).done
         # guests of another architecture have none of their kernel's modules
