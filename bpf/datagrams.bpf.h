@@ -16,10 +16,17 @@
 #define DTLS_1_2 0xfefd0000
 #define DTLS_TYPE 13
 
+/* Up to DTLS 1.2, where its messages need several datagrams: certificate, server_key_exchange, server_hello_done (RFC 5246 7.4). */
+static __always_inline int is_rest_of_flight(__u8 type)
+{
+	return type == 11 || type == 12 || type == 14;
+}
+
 /* Returns how many bytes of the packet to send. */
 static __always_inline __u32 look_at_udp(struct __sk_buff *skb, const struct packet *packet, struct piece *piece)
 {
 	__u8 type;
+	int hello = 1;
 
 	if ((packet->first & QUIC_LONG_HEADER) == 0xc0) {
 		if (packet->version != QUIC_1)
@@ -32,12 +39,14 @@ static __always_inline __u32 look_at_udp(struct __sk_buff *skb, const struct pac
 			return 0;
 		if (bpf_skb_load_bytes(skb, packet->payload + DTLS_TYPE, &type, sizeof(type)))
 			return 0;
-		if (type != CLIENT_HELLO && type != SERVER_HELLO)
+		if (type != CLIENT_HELLO && type != SERVER_HELLO && !is_rest_of_flight(type))
 			return 0;
+		hello = !is_rest_of_flight(type);
 	} else {
 		return 0;
 	}
-	count(COUNT_HITS);
+	if (hello)
+		count(COUNT_HITS);
 	piece->flags = WIRE_START;
 	piece->protocol = UDP;
 	return packet->size > MAX_WIRE_DATA ? MAX_WIRE_DATA : packet->size;

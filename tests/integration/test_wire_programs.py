@@ -219,7 +219,8 @@ QUIC = b"\x08" + bytes(8) + bytes(1180)
     (b"\xd0\0\0\0\1" + QUIC, False), (b"\xe0\0\0\0\1" + QUIC, False), (b"\xc0\x6b\x33\x43\xcf" + QUIC, False), (b"\xc0\0\0\0\2" + QUIC, False),
     (b"\x40\0\0\0\1" + QUIC, False), (b"\x80\0\0\0\1" + QUIC, False),
     (b"\x16\xfe\xff" + bytes(8) + b"\0\x40\1" + bytes(63), True), (b"\x16\xfe\xfd" + bytes(8) + b"\0\x40\2" + bytes(63), True),
-    (b"\x16\xfe\xfd\0\1" + bytes(6) + b"\0\x40\1" + bytes(63), False), (b"\x16\xfe\xfd" + bytes(8) + b"\0\x40\x0b" + bytes(63), False),
+    (b"\x16\xfe\xfd\0\1" + bytes(6) + b"\0\x40\1" + bytes(63), False), (b"\x16\xfe\xfd" + bytes(8) + b"\0\x40\x0b" + bytes(63), True),
+    (b"\x16\xfe\xfd" + bytes(8) + b"\0\x40\x10" + bytes(63), False),  # the client's key exchange
     (b"\x16\xfe\xfd" + bytes(8), False), (b"\x16\x03\x03" + bytes(100), False), (b"\xc0\0\0\0", False), (bytes(50), False),
 ])
 def test_datagrams(copied, payload, wanted):
