@@ -32,7 +32,8 @@ _JAR = re.compile(rb"(?P<name>(?:bc(?:prov|pkix|tls|jsse|util|mail|pg|-fips|tls-
                   rb"(?:-(?P<version>[0-9][0-9A-Za-z.]*))?(?:-[a-z0-9_]+)*\.jar")
 # System properties on the command line that choose what TLS does: JSSE Reference Guide, "Customizing JSSE". Never one that can hold a password.
 _PROPERTIES = re.compile(rb"-D(?P<name>jdk\.tls\.(?:client|server)\.(?:protocols|cipherSuites|SignatureSchemes)|jdk\.tls\.namedGroups"
-                         rb"|https\.(?:protocols|cipherSuites)|java\.security\.properties|java\.security\.disableSystemPropertiesFile|com\.redhat\.fips|jdk\.tls\.ephemeralDHKeySize"
+                         rb"|https\.(?:protocols|cipherSuites)|java\.security\.properties|java\.security\.disableSystemPropertiesFile"
+                         rb"|com\.redhat\.fips|jdk\.tls\.ephemeralDHKeySize"
                          rb"|org\.bouncycastle\.fips\.approved_only|com\.sun\.net\.ssl\.checkRevocation)=(?P<value>.*)", re.DOTALL)
 
 

@@ -70,8 +70,8 @@ class HostTotals:
         lines = ["HOSTS (%d)" % self._hosts,
                  "  kernel in FIPS mode: %d; not: %d; not told by the kernel: %d" % (fips.get(True, 0), fips.get(False, 0), fips.get(None, 0)),
                  "  crypto-policies: " + ", ".join(words),
-                 "  roots with a weak key on %d, expired roots on %d" % (have["weak_root_keys"], have["expired_roots"]),
-                 "  LUKS on %d, IPsec on %d, WireGuard on %d" % (have["luks"], have["ipsec"], have["wireguard"])]
+                 "  roots with a weak key on %s, expired roots on %s" % (have["weak_root_keys"], have["expired_roots"]),
+                 "  LUKS on %s, IPsec on %s, WireGuard on %s" % (have["luks"], have["ipsec"], have["wireguard"])]
         if self._unreadable:
             lines.append("  Not all of it could be read on %d: host_crypto of their profiles says what and why." % self._unreadable)
         return lines + [""]
