@@ -350,11 +350,13 @@ int open_return(__u64 *ctx)
 SEC("fexit/" OPEN_BY_HANDLE_AT)
 int handle_return(__u64 *ctx)
 {
-	struct request request = { .dirfd = AT_FDCWD };
 	struct pt_regs *regs = (struct pt_regs *)ctx[0];
+	struct request request;
 
 	if (by_tracer())
 		return 0;
+	request.dirfd = AT_FDCWD;
+	request.name = 0;
 	request.flags = (__u32)ARG3(regs);
 	return returned(&request, (long)ctx[1]);
 }
