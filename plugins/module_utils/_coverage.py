@@ -21,7 +21,7 @@ _LOSSES = {
     "storage_full": "%d connections had no room for their state: of their handshakes only the first packet was read",
     "unparsed": "%d packets have IPv6 extension headers that are not stepped over",
     "capped": "%d handshakes are longer, or in more pieces, than what is copied of one",
-    "missed_runs": "%d times the kernel could not run a program, because it was interrupted in it on the same processor: so many opens may be missing",
+    "missed_runs": "%d times the kernel could not run a program, because it was interrupted in it on the same processor: so many events may be missing",
     "path_truncated": "%d paths are longer or deeper than the kernel side walks, and are cut with a mark",
     "handshake_parts": "%d parts of handshakes could not be joined: their handshakes may be missing",
     "quic_datagrams": "%d QUIC datagrams were not opened: too many at once",
@@ -71,6 +71,9 @@ def reasons(engine, probes, lost, ledger, late_libraries, put_path):
         found.append("%d processes could not be read: not permitted" % ledger.not_permitted)
     for kind, number in sorted(ledger.left_out().items()):
         found.append("%d %s of single processes are left out: max_%s is reached" % (number, kind, _BOUND_OF.get(kind, kind)))
+    if ledger.nobodys_handshakes():
+        found.append("%d handshakes are of a process that is not known for sure: processes may have made more than their entries say"
+                     % ledger.nobodys_handshakes())
     if ledger.omitted:
         found.append("%d observations were of more processes than are held at once" % ledger.omitted)
     return found

@@ -81,13 +81,13 @@ def _names(numbers, name_of):
 
 
 def _certificate(der):
-    """Facts of a certificate, or None where there was none or it can't be read."""
+    """Facts of a certificate; of one that can't be read that it is malformed; None where there was none."""
     if der is None:
         return None
     try:
         return certificate_facts(der)
     except DerError:
-        return None
+        return {"malformed": True}
 
 
 def _offered(hello):

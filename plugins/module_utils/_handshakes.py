@@ -65,6 +65,7 @@ class Handshakes:
         else:
             self._open.move_to_end(key)
             if len(self._open) > _MOST_OPEN:
+                self._lost += 1  # its end will not be seen
                 over += self._finish(next(iter(self._open)))
         return over
 

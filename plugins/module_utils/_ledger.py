@@ -342,6 +342,10 @@ class Ledger:
         elif new:
             self._observer("tls_handshake" if seen.kind == "tls" else "ssh_kex", seen.time, record, held)
 
+    def nobodys_handshakes(self):
+        """How many handshakes nobody is named for (int)."""
+        return sum(self.unattributed_omitted.values()) + sum(held.count for kind in self.unattributed.values() for held in kind.values())
+
     # counts, at the end and when the kernel's maps fill up
 
     def is_over(self, key):

@@ -123,6 +123,7 @@ class BpfProbe(Probe):
         self._counters = None
         self._last = dict.fromkeys(_events.COUNTERS, 0)
         self._runs = None
+        self._missed = 0
 
     def _settings(self):
         return _events.SETTINGS.pack(self._wake_at, os.getpid(), 0)
@@ -152,6 +153,7 @@ class BpfProbe(Probe):
         if self._counters:
             for number, name in enumerate(_events.COUNTERS):
                 self._last[name] = sum_of_cpus(self._counters.get(number.to_bytes(4, "little")))
+            self._missed = sum(_kernel.missed_runs(self._object.program_fd(program)) for program in self.programs)
         return self._last
 
     def hits(self):
@@ -163,7 +165,10 @@ class BpfProbe(Probe):
         return self._runs
 
     def losses(self):
-        return {name: number for name, number in self.counters().items() if name in ("ring_full", "map_full", "user_fault") and number}
+        losses = {name: number for name, number in self.counters().items() if name in ("ring_full", "map_full", "user_fault") and number}
+        if self._missed:
+            losses["missed_runs"] = self._missed
+        return losses
 
     def close(self):
         if self._counters:

@@ -78,7 +78,6 @@ class FileOpenProbe(BpfProbe):
         self._passed_over = 0
         self._gone = 0
         self._truncated = 0
-        self._missed = 0
 
     def _open(self):
         if _kernel.takes_function_programs():
@@ -226,15 +225,8 @@ class FileOpenProbe(BpfProbe):
                     self._opens.discard(raw)
         return counts
 
-    def counters(self):
-        if self._counters:
-            self._missed = sum(_kernel.missed_runs(self._object.program_fd(program)) for program in self.programs)
-        return super().counters()
-
     def losses(self):
         losses = super().losses()
-        if self._missed:
-            losses["missed_runs"] = self._missed
         unclassified = self.counters()["unclassified"] + self._passed_over
         if unclassified:
             losses["unclassified_opens"] = unclassified

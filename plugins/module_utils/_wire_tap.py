@@ -80,7 +80,6 @@ class WireTap(BpfProbe):
         self._looks = looks
         self._reader = None
         self._links = []
-        self._missed = 0
 
     def _settings(self):
         return _events.SETTINGS.pack(self._wake_at, os.getpid(), self._looks)
@@ -131,15 +130,8 @@ class WireTap(BpfProbe):
         """All events there are now: list of WireData."""
         return [_events.decode(record) for record in self._reader.read()] if self._reader else []
 
-    def counters(self):
-        if self._counters and self.status == PARTIAL:
-            self._missed = sum(_kernel.missed_runs(self._object.program_fd(program)) for program in self.programs)
-        return super().counters()
-
     def losses(self):
         losses = super().losses()
-        if self._missed:
-            losses["missed_runs"] = self._missed
         losses.update((name, number) for name, number in self.counters().items() if name in ("storage_full", "unparsed", "capped") and number)
         return losses
 

@@ -127,7 +127,7 @@ class Inventory:
         facts.update({key: handshake[key] for key in ("role", "outcome", "transport", "resumed", "alert")}, protocol="TLS")
         self._put("protocols", tuple(facts.values()), facts, place, _endpoints(handshake), handshake)
         certificate = handshake["certificate"]
-        if certificate:
+        if certificate and certificate.get("fingerprint_sha256"):
             kept = {key: certificate.get(key) for key in _CERTIFICATE_FACTS}
             self._put("certificates", (certificate["fingerprint_sha256"],), kept, place, _endpoints(handshake), handshake)
 

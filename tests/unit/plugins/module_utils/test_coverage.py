@@ -44,8 +44,8 @@ def opened(wanted=True, **told):
     return probe
 
 
-def ledger(not_permitted=0, omitted=0, **left_out):
-    return types.SimpleNamespace(not_permitted=not_permitted, omitted=omitted, left_out=lambda: left_out)
+def ledger(not_permitted=0, omitted=0, nobodys=0, **left_out):
+    return types.SimpleNamespace(not_permitted=not_permitted, omitted=omitted, left_out=lambda: left_out, nobodys_handshakes=lambda: nobodys)
 
 
 def reasons(probes=(), grade="full", late=(), of=None):
@@ -65,6 +65,7 @@ def test_nothing_wrong_is_complete():
     reasons(late=[b"/opt/\xff/libcrypto.so.3"]),
     reasons(of=ledger(not_permitted=2)),
     reasons(of=ledger(omitted=2)),
+    reasons(of=ledger(nobodys=3)),
     reasons(of=ledger(files=7)),
 ])
 def test_everything_wrong_is_a_reason(sentences):

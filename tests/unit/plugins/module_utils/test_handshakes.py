@@ -193,6 +193,14 @@ def test_so_many_and_not_more_are_held(monkeypatch):
     handshakes = _handshakes.Handshakes()
     told = [handshakes.take(data(hello, True, ((b"\x7f\0\0\1", 1000 + number), SERVER), pid=10)) for number in range(5)]
     assert [len(seen) for seen in told] == [0, 0, 0, 1, 1] and told[3][0].local_port == 1000
+    assert handshakes.losses()["handshake_parts"] == 2
+
+
+def test_a_certificate_that_cannot_be_read_is_told_as_such():
+    hello, answer = recorded("openssl_tls12_ecdhe_ecdsa")
+    seen, = everything(from_client(hello), at_client(answer))
+    assert entry(seen)["certificate"]["fingerprint_sha256"]
+    assert entry(seen._replace(certificate=b"\x30\x03nonsense"))["certificate"] == {"malformed": True}
 
 
 def test_equal_handshakes_are_counted_and_many_peers_put_together():
