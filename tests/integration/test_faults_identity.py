@@ -32,11 +32,12 @@ REUSE = r"""
 int main(int argc, char **argv)
 {
 	int children = atoi(argv[2]);
-	pid_t pid = getpid() + 3000;
+	/* behind our own: the kernel hands pids out upwards and comes back here last. Below 300 it does not come back at all (RESERVED_PIDS) */
+	pid_t pid = getpid() - 100;
 	char path[4096], line[16];
 
-	while (!kill(pid, 0) || errno != ESRCH)
-		pid++;
+	while (pid < 301 || !kill(pid, 0) || errno != ESRCH)
+		pid = pid < 301 ? 32767 : pid - 1;
 	printf("%d\n", pid);
 	fflush(stdout);
 	if (!fgets(line, sizeof(line), stdin))
