@@ -30,7 +30,7 @@ static __always_inline int is_change(const __u8 *bytes, __u32 size)
 
 static __always_inline int is_alert(const __u8 *bytes, __u32 size)
 {
-	return is_record(bytes, size, ALERT) && (size < 4 || !bytes[3]) && (size < 5 || bytes[4] == 2);
+	return is_record(bytes, size, ALERT) && (size < 4 || !bytes[3]) && (size < 5 || bytes[4] == 2) && (size < 6 || bytes[5] == 1 || bytes[5] == 2);
 }
 
 static __always_inline int is_ssh(const __u8 *bytes, __u32 size)

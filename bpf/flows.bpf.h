@@ -35,7 +35,6 @@ struct flow {
 
 struct connection {
 	struct flow flows[2];
-	__u32 hello;		/* a hello was seen */
 	__u32 ssh;
 };
 
@@ -50,9 +49,7 @@ struct {
 static __always_inline int may_begin(const __u8 *bytes, __u32 size, const struct connection *connection)
 {
 	if (settings.library & LOOK_TLS) {
-		if (is_hello(bytes, size) || is_change(bytes, size))
-			return 1;
-		if (is_alert(bytes, size) && connection && connection->hello)
+		if (is_hello(bytes, size) || is_change(bytes, size) || is_alert(bytes, size))
 			return 1;
 	}
 	return settings.library & LOOK_SSH && (is_ssh(bytes, size) || (connection && connection->ssh));

@@ -13,7 +13,10 @@ struct bpf_sock {
 };
 
 struct bpf_tcp_sock {
-	__u32 read_by_none[15];
+	__u32 read_by_none[4];
+	__u32 rcv_nxt;
+	__u32 snd_nxt;
+	__u32 read_by_none_either[9];
 	__u32 data_segs_in;
 	__u32 segs_out;
 	__u32 data_segs_out;
@@ -32,6 +35,7 @@ struct __sk_buff {
 _Static_assert(__builtin_offsetof(struct bpf_sock, state) == 72, "struct bpf_sock");
 _Static_assert(__builtin_offsetof(struct bpf_tcp_sock, data_segs_in) == 60 && __builtin_offsetof(struct bpf_tcp_sock, data_segs_out) == 68,
 	       "struct bpf_tcp_sock");
+_Static_assert(__builtin_offsetof(struct bpf_tcp_sock, rcv_nxt) == 16 && __builtin_offsetof(struct bpf_tcp_sock, snd_nxt) == 20, "struct bpf_tcp_sock");
 _Static_assert(__builtin_offsetof(struct __sk_buff, gso_segs) == 164 && __builtin_offsetof(struct __sk_buff, sk) == 168, "struct __sk_buff");
 
 /* IANA protocol numbers */

@@ -10,7 +10,7 @@
  */
 #include "datagrams.bpf.h"
 #include "flows.bpf.h"
-#include "places.bpf.h"
+#include "stateless.bpf.h"
 #include "wire_record.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -25,25 +25,6 @@ char LICENSE[] SEC("license") = "GPL";
 
 /* include/net/tcp_states.h */
 #define LISTENING 10
-
-/* may_begin() of a packet; of a hello that is there so far, its own first bytes as well: lengths below 64 KiB, and version 3.x. */
-static __always_inline int packet_may_begin(struct __sk_buff *skb, const struct packet *packet, const struct connection *connection)
-{
-	__u8 bytes[11] = {};
-	__u64 size;
-
-	if (packet->size >= sizeof(bytes)) {
-		if (bpf_skb_load_bytes(skb, packet->payload, bytes, sizeof(bytes)))
-			return 0;
-		if (bytes[0] == HANDSHAKE && (bytes[6] || bytes[9] != 3))
-			return 0;
-		return may_begin(bytes, BEGINNING, connection);
-	}
-	size = clamped(packet->size, sizeof(bytes));
-	if (!size || bpf_skb_load_bytes(skb, packet->payload, bytes, size))
-		return 0;
-	return may_begin(bytes, size, connection);
-}
 
 /* More bytes into flow->header. A function of its own, so that nothing is spilled: verifiers before 5.16 forget the bounds of what is. */
 static __noinline int load_header(struct __sk_buff *skb, struct flow *flow, __u32 offset, __u64 size)
@@ -65,7 +46,6 @@ static __always_inline int judge_beginning(struct flow *flow, struct connection 
 		flow->phase = LAST;
 		flow->remaining = MAX_SSH - BEGINNING;
 	} else if (is_hello(header, BEGINNING)) {
-		connection->hello = 1;
 		flow->known = 0;
 		count(COUNT_HITS);
 		flow->phase = RECORDS;
@@ -229,37 +209,6 @@ static __always_inline __u32 follow(struct __sk_buff *skb, struct packet *packet
 	return size;
 }
 
-/* Where no state can be kept: the first record, as far as it is here. */
-static __always_inline __u32 first_record(struct __sk_buff *skb, const struct packet *packet, struct piece *piece)
-{
-	__u8 bytes[BEGINNING];
-	__u32 size = packet->size, rest;
-	struct place key;
-
-	if (bpf_skb_load_bytes(skb, packet->payload, bytes, sizeof(bytes)))
-		return 0;
-	if (is_hello(bytes, BEGINNING)) {
-		rest = RECORD_HEADER + big_endian16(bytes + 3);
-		count(COUNT_HITS);
-		if (!piece->direction && is_known(skb, packet, 0)) {
-			piece->flags |= WIRE_KNOWN;
-			rest = KNOWN_HELLO;
-		}
-		if (size > rest)
-			size = rest;
-		rest -= size;
-		if (rest && piece->listening && !(piece->flags & WIRE_KNOWN)) {
-			fill_place(&key, skb, packet, packet->sequence + size);
-			bpf_map_update_elem(&rests, &key, &rest, BPF_ANY);
-		}
-	} else if (is_ssh(bytes, BEGINNING)) {
-		count(COUNT_SSH);
-	} else {
-		return 0;
-	}
-	return size > MAX_FLIGHT ? MAX_FLIGHT : size;
-}
-
 /* Whether a packet goes on with the first bytes that a flow holds: PostgreSQL's server says yes to TLS with one "S", and then comes TLS, not "SSH-". */
 static __always_inline int goes_on(struct __sk_buff *skb, const struct packet *packet, const struct connection *connection, struct flow *flow)
 {
@@ -274,11 +223,20 @@ static __always_inline int goes_on(struct __sk_buff *skb, const struct packet *p
 	return may_begin(flow->header, have + take, connection);
 }
 
+/* What the socket says of this direction. */
+struct segments {
+	__u32 count;	/* those with data so far */
+	__u32 next;	/* the sequence number that new data begins with: snd_nxt goes on behind this program, and so does rcv_nxt */
+	__u32 known;	/* next is valid */
+};
+
 /* Returns how many bytes of the packet to send. */
-static __always_inline __u32 look_at_tcp(struct __sk_buff *skb, struct bpf_sock *sock, struct packet *packet, struct piece *piece, __u32 segments)
+static __always_inline __u32 look_at_tcp(struct __sk_buff *skb, struct bpf_sock *sock, struct packet *packet, struct piece *piece,
+					 const struct segments *segments)
 {
 	struct connection *connection = bpf_sk_storage_get(&connections, sock, 0, 0);
-	__u32 direction = piece->direction, rest = 0;
+	__u32 direction = piece->direction, rest = 0, size;
+	__u8 bytes[BEHIND_CHANGE];
 	struct flow *flow;
 
 	if (connection) {
@@ -292,22 +250,27 @@ static __always_inline __u32 look_at_tcp(struct __sk_buff *skb, struct bpf_sock 
 		if (flow->began && (__s32)(packet->sequence - flow->next) < 0)
 			return 0;	/* sent again */
 	}
-	if (segments > DATA_SEGMENTS)
+	if (segments->count > DATA_SEGMENTS)
 		return 0;
-	if (!packet_may_begin(skb, packet, connection)) {
-		if (!connection && !direction && segments > 0 && segments <= FIRST_SEGMENTS)
+	/*
+	 * Data that completes the TCP handshake (TCP_DEFER_ACCEPT, SYN cookies, a lost ACK) comes while there is no socket but the
+	 * listening one, which is shared by all connections.
+	 */
+	piece->listening = sock->state == LISTENING;
+	if (!connection && !piece->listening && segments->known && (__s32)(packet->sequence - segments->next) < 0)
+		return 0;	/* sent again, too */
+	if (!packet_may_begin(skb, packet, bytes, connection)) {
+		if (!connection && !direction && segments->count > 0 && segments->count <= FIRST_SEGMENTS)
 			rest = take_rest(skb, packet);
 		if (!rest)
 			return 0;
 	} else {
 		piece->flags = WIRE_START;
 	}
-	/*
-	 * Data that completes the TCP handshake (TCP_DEFER_ACCEPT, SYN cookies, a lost ACK) comes while there is no socket but the
-	 * listening one, which is shared by all connections.
-	 */
-	piece->listening = sock->state == LISTENING;
 	if (!connection && !piece->listening) {
+		size = rest ? 0 : whole_record(skb, packet, bytes, piece);
+		if (size)
+			return size;
 		connection = bpf_sk_storage_get(&connections, sock, 0, BPF_SK_STORAGE_GET_F_CREATE);
 		if (!connection)
 			count(COUNT_STORAGE_FULL);
@@ -349,19 +312,22 @@ static __always_inline void look(struct __sk_buff *skb, __u32 direction)
 	struct bpf_tcp_sock *tcp;
 	struct packet packet;
 	struct piece piece = {.direction = direction, .protocol = TCP};
-	__u32 segments = 0, size;
+	struct segments segments = {};
+	__u32 size;
 
 	if (!sock)
 		return;
 	tcp = bpf_tcp_sock(sock);
 	if (tcp) {
 		/* Outgoing ones are counted before they come here, incoming ones after. */
-		segments = direction ? tcp->data_segs_out - skb->gso_segs : tcp->data_segs_in;
-		if (segments > LAST_SEGMENT) {
-			if (segments <= LAST_SEGMENT + MOST_TOGETHER)
+		segments.count = direction ? tcp->data_segs_out - skb->gso_segs : tcp->data_segs_in;
+		if (segments.count > LAST_SEGMENT) {
+			if (segments.count <= LAST_SEGMENT + MOST_TOGETHER)
 				give_up(sock, direction);
 			return;
 		}
+		segments.known = 1;
+		segments.next = direction ? tcp->snd_nxt : tcp->rcv_nxt;
 	}
 	if (find_payload(skb, &packet))
 		return;
@@ -369,7 +335,7 @@ static __always_inline void look(struct __sk_buff *skb, __u32 direction)
 		size = settings.library & LOOK_TLS ? look_at_udp(skb, &packet, &piece) : 0;
 	} else {
 		sock = bpf_sk_fullsock(sock);
-		size = sock ? look_at_tcp(skb, sock, &packet, &piece, segments) : 0;
+		size = sock ? look_at_tcp(skb, sock, &packet, &piece, &segments) : 0;
 	}
 	if (!size)
 		return;

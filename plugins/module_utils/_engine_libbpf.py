@@ -7,6 +7,7 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 
 from __future__ import annotations
 
+import operator
 import os
 import re
 import resource
@@ -17,7 +18,7 @@ from . import _elf, _events, _kernel, _libraries
 from ._errors import AuditError
 from ._families import FAMILIES, family_of
 from ._function_programs import FunctionPrograms
-from ._libbpf import Libbpf, LoadError, RingReader
+from ._libbpf import Libbpf
 from ._probe import DISABLED, FAILED
 from ._probe_file_open import FileOpenProbe
 from ._probe_functions import FunctionProbe
@@ -25,7 +26,10 @@ from ._probe_library_load import LibraryLoadProbe
 from ._probe_process import ProcessProbe
 from ._probe_ssh_kex import SshKexProbe
 from ._probe_tls_handshake import TlsHandshakeProbe
+from ._ring import Ring
 from ._wire_tap import WireTap
+
+_time_of = operator.itemgetter(0)  # every event type has it first
 
 _RING = 2 << 20
 # A quarter of the ring: time enough to come before it is full.
@@ -83,10 +87,10 @@ class LibbpfEngine:
         self._libbpf = Libbpf()
         self.version = self._libbpf.version
         try:
-            self._ring = _kernel.create_ring(_RING)
+            self._ring = Ring(_RING)
         except OSError as error:
             raise AuditError("the kernel refuses a BPF ring buffer (5.8 or later is needed): %s" % error.strerror) from error
-        shared = (self._libbpf, self._ring, _WAKE_AT)
+        shared = (self._libbpf, self._ring.fd, _WAKE_AT)
         self.process = ProcessProbe(*shared)
         self.files = FileOpenProbe(*shared)
         self.libraries = LibraryLoadProbe()
@@ -99,20 +103,14 @@ class LibbpfEngine:
         self._wire = WireTap(self._libbpf, sum(bit for name, bit in looks.items() if wanted.get(name, True)))
         self.probes = [self.process, self.files, self.libraries, self.openssl, self.others, TlsHandshakeProbe(self._wire), SshKexProbe(self._wire)]
         self._late = []
-        self._reader = RingReader(self._libbpf, self._ring)
         self._waiter = select.epoll()
         for probe in self.probes:
             probe.open(wanted.get(probe.name, True))
         self._add_installed()
         self._require_probe()
-        try:
-            filenos = [self._reader.fileno()] + self.files.filenos() + self.libraries.filenos() + self._wire.filenos()
-        except LoadError as error:
-            self.close()
-            raise AuditError(error.reason) from error
-        for fileno in filenos:
-            if fileno >= 0:
-                self._waiter.register(fileno, select.EPOLLIN)
+        for fileno in [self._ring.fd] + self.files.filenos() + self.libraries.filenos() + self._wire.filenos():
+            # edge-triggered: a ring is readable as soon as one record is there, but wakes its reader only where a program asks for that
+            self._waiter.register(fileno, select.EPOLLIN | select.EPOLLET)
 
     def _require_probe(self):
         wanted = [probe for probe in self.probes if probe.status != DISABLED]
@@ -188,17 +186,17 @@ class LibbpfEngine:
         return probe.add(fd, path, family) is not None
 
     def wait(self, seconds):
-        """Wait for that long (float), or until a buffer fills up."""
-        self._waiter.poll(seconds)
+        """Wait for that long (float), or until a buffer fills up. Returns whether one does."""
+        return bool(self._waiter.poll(seconds))
 
     def read(self):
         """Everything since the last call, ordered by time, but what is later than the beginning of this call: that is kept."""
         self.functions.keep_budget()
         until = _kernel.clock_boottime_ns()
-        events = self._late + [_events.decode(record) for record in self._reader.read()]
+        events = self._late + [_events.decode(record) for record in self._ring.read()]
         events += self.libraries.read() + self._wire.read()
         self.files.receive_unknown()
-        events.sort(key=lambda event: event.time)
+        events.sort(key=_time_of)
         ready = [event for event in events if event.time <= until]
         self._late = events[len(ready):]
         return ready
@@ -213,11 +211,9 @@ class LibbpfEngine:
         for probe in self.probes:
             probe.close()
         self._wire.close()
-        if self._reader:
-            self._reader.close()
-            self._reader = None
+        if self._ring.fd is not None:
+            self._ring.close()
             self._waiter.close()
-            os.close(self._ring)
         self.functions.detach()  # last: its threads take memory, which the rings have given back
 
 

@@ -106,8 +106,9 @@ class ProcfsEngine:
 
     @staticmethod
     def wait(seconds):
-        """Sleep for that long (float)."""
+        """Sleep for that long (float). There is no buffer that could fill up."""
         time.sleep(seconds)
+        return False
 
     @staticmethod
     def add_library(_path, _opener):

@@ -7,6 +7,7 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 
 from __future__ import annotations
 
+import functools
 import struct
 from typing import List, NamedTuple, Optional
 
@@ -60,6 +61,7 @@ _KEY_BITS = struct.Struct("<I4x")
 
 _SUBJECT_AT = _HEADER.size
 _BODY_AT = _SUBJECT_AT + _SUBJECT.size
+_WIRE_DATA_AT = _BODY_AT + _WIRE.size
 
 # sizeof() of every struct of events.h that crosses over
 SIZES = {
@@ -248,9 +250,15 @@ def _failed_path(base, name):
     return (b"/" if base.startswith(b"/") else b"") + b"/".join(part for part in parts if part not in (b"", b"."))
 
 
-def _subject(record):
-    pid, exec_id, start, parent, uid, cgroup, namespace, _pad, comm = _SUBJECT.unpack_from(record, _SUBJECT_AT)
+@functools.lru_cache(maxsize=1024)
+def _subject_of(raw):
+    """The Subject of the bytes of a struct subject. Who does something does it again: most are known."""
+    pid, exec_id, start, parent, uid, cgroup, namespace, _pad, comm = _SUBJECT.unpack(raw)
     return Subject(Image(pid, exec_id, start), parent, uid, cgroup, namespace, text_of(comm))
+
+
+def _subject(record):
+    return _subject_of(record[_SUBJECT_AT:_BODY_AT])
 
 
 def _decode_exec(time, record):
@@ -296,10 +304,10 @@ def _decode_wire(time, record):
     (cookie, cgroup, namespace, sequence, payload_size, size, family, protocol, direction, flags, local_port, remote_port, _pad,
      local, remote) = _WIRE.unpack_from(record, _BODY_AT)
     subject = _subject(record)
-    length = 4 if family == 4 else 16
-    data = _BODY_AT + _WIRE.size
+    if family == 4:
+        local, remote = local[:4], remote[:4]
     return WireData(time, subject if subject.image.pid else None, cookie, cgroup, namespace, sequence, payload_size, family, protocol,
-                    direction == 1, flags, local[:length], local_port, remote[:length], remote_port, record[data:data + size])
+                    direction == 1, flags, local, local_port, remote, remote_port, record[_WIRE_DATA_AT:_WIRE_DATA_AT + size])
 
 
 _DECODERS = {EXEC: _decode_exec, FORK: _decode_fork, EXIT: _decode_exit, FILE_OPEN: _decode_open, OPERATION: _decode_operation,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import collections
 
 from ._ssh_connection import SshConnection
-from ._tls_connection import TlsConnection
+from ._tls_connection import QUIET, TlsConnection
 from ._udp_connection import QuicBudget, udp_connection
 
 # Connections in the middle of a handshake that are held; the one longest without an octet gives way and is told as far as it was seen.
@@ -65,8 +65,9 @@ class Handshakes:
         else:
             self._open.move_to_end(key)
             if len(self._open) > _MOST_OPEN:
-                self._lost += 1  # its end will not be seen
-                over += self._finish(next(iter(self._open)))
+                key, oldest = next(iter(self._open.items()))
+                self._lost += oldest.unfinished()  # its end will not be seen
+                over += self._finish(key)
         return over
 
     def _begin(self, event):
@@ -87,8 +88,13 @@ class Handshakes:
         :arg now: int, ns since boot.
         :returns: as take().
         """
-        over = []
-        for key in [key for key, connection in self._open.items() if everything or connection.over(now)]:
+        ended, over = [], []
+        for key, connection in self._open.items():
+            if not everything and now - connection.last <= QUIET:
+                break  # what is behind it had its last event later, and nothing ends by time before that
+            if everything or connection.over(now):
+                ended.append(key)
+        for key in ended:
             over += self._finish(key)
         return over
 

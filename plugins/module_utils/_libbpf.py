@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""libbpf of the distribution, through ctypes: open an object, give it constants and maps, load it, attach it, read its ring.
+"""libbpf of the distribution, through ctypes: open an object, give it constants and maps, load it, attach it.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -28,10 +28,8 @@ _LOG_LINES = 12
 LIBBPF_ERRNO_VERIFY = 4007
 
 _PRINTER = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
-_SAMPLE = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 
-_POINTER_FUNCTIONS = ("bpf_object__open_mem", "bpf_object__find_program_by_name", "bpf_object__find_map_by_name", "bpf_program__attach",
-                      "ring_buffer__new")
+_POINTER_FUNCTIONS = ("bpf_object__open_mem", "bpf_object__find_program_by_name", "bpf_object__find_map_by_name", "bpf_program__attach")
 
 
 class LoadError(Exception):
@@ -222,54 +220,6 @@ class BpfObject:
         if self._object:
             self._lib.bpf_object__close(ctypes.c_void_p(self._object))
             self._object = None
-
-
-class RingReader:
-    """Reads the records of a ring buffer map, in the order they were written.
-
-    The ring is mapped at the first use, twice its size (so that no record is cut by its end), which counts as memory of this process.
-    Whoever loads an object first and reads afterwards has less of it: libbpf has 11 MB of kernel types in memory while it loads.
-    """
-
-    def __init__(self, libbpf, fd):
-        """:arg fd: int, the map, not owned."""
-        self._libbpf = libbpf
-        self._lib = libbpf.lib
-        self._fd = fd
-        self._records = []
-        # kept: libbpf calls it as long as the reader lives
-        self._callback = _SAMPLE(self._take)
-        self._ring = None
-
-    def _mapped(self):
-        if self._ring is None:
-            try:
-                self._ring = self._libbpf.pointer("ring_buffer__new", ctypes.c_int(self._fd), self._callback, None, None)
-            except OSError as error:
-                raise LoadError("ring buffer: %s" % error.strerror, error.errno) from error
-        return ctypes.c_void_p(self._ring)
-
-    def _take(self, _context, data, size):
-        self._records.append(ctypes.string_at(data, size))
-        return 0
-
-    def read(self):
-        """All records there are now: list of bytes. :raises LoadError: the ring can't be mapped."""
-        status = self._lib.ring_buffer__consume(self._mapped())
-        if status < 0:
-            raise OSError(-status, "ring_buffer__consume: %s" % os.strerror(-status))
-        records, self._records = self._records, []
-        return records
-
-    def fileno(self):
-        """A descriptor that becomes readable when the kernel asks to be read early. :raises LoadError: the ring can't be mapped."""
-        return self._lib.ring_buffer__epoll_fd(self._mapped())
-
-    def close(self):
-        """Unmap. May be called twice."""
-        if self._ring:
-            self._lib.ring_buffer__free(ctypes.c_void_p(self._ring))
-            self._ring = None
 
 
 def sum_of_cpus(value):

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple, Optional
 
 from . import _events, _kernel
 from ._file_names import NAME_HINTS
-from ._libbpf import LoadError, RingReader
+from ._libbpf import LoadError
 from ._probe import BpfProbe
+from ._ring import Ring
 
 if TYPE_CHECKING:
     from ._file_kinds import FileFacts
@@ -69,7 +70,6 @@ class FileOpenProbe(BpfProbe):
         super().__init__(libbpf, ring, wake_at)
         self._looker = None
         self._unknown = None
-        self._reader = None
         self._classes = None
         self._opens = None
         self._waiting = collections.deque()
@@ -92,8 +92,8 @@ class FileOpenProbe(BpfProbe):
 
     def _prepare(self):
         self._object.want_programs(self.programs)
-        self._unknown = _kernel.create_ring(_UNKNOWN_RING)
-        self._object.reuse_map("unknown_events", self._unknown)
+        self._unknown = Ring(_UNKNOWN_RING)
+        self._object.reuse_map("unknown_events", self._unknown.fd)
 
     def _fill(self):
         hints = _kernel.Map(self._object.map_fd("name_hints"), 4, 1)
@@ -101,7 +101,6 @@ class FileOpenProbe(BpfProbe):
             hints.put(hint, b"\1")
         self._classes = _kernel.Map(self._object.map_fd("classes"), _events.INODE_KEY.size, 1)
         self._opens = _kernel.Map(self._object.map_fd("opens"), _events.OPEN_KEY.size, _events.COUNTER.size)
-        self._reader = RingReader(self._libbpf, self._unknown)
 
     @property
     def looker(self):
@@ -112,13 +111,13 @@ class FileOpenProbe(BpfProbe):
         return self._looker
 
     def filenos(self):
-        return [self._reader.fileno()] if self._reader else []
+        return [self._unknown.fd] if self._unknown else []
 
     def receive_unknown(self):
         """Take what came through the ring of unknown files; what can't wait is passed over and counted."""
-        if not self._reader:
+        if not self._unknown:
             return
-        for record in self._reader.read():
+        for record in self._unknown.read():
             event = _events.decode(record)
             if len(self._waiting) < _MOST_WAITING:
                 self._waiting.append(event)
@@ -239,11 +238,8 @@ class FileOpenProbe(BpfProbe):
         return self._gone
 
     def close(self):
-        if self._reader:
-            self._reader.close()
-            self._reader = None
         super().close()
         self._classes = self._opens = None
-        if self._unknown is not None:
-            os.close(self._unknown)
+        if self._unknown:
+            self._unknown.close()
             self._unknown = None

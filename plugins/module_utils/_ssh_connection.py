@@ -31,12 +31,12 @@ class SshConnection:
         self._host_key = None
         self._disconnected = False
         self._owner = None
-        self._first = self._last = event.time
+        self._first = self.last = event.time
         self._ends = event
 
     def take(self, event):
         """Take one WireData of this connection."""
-        self._last = event.time
+        self.last = event.time
         for message in self._streams[event.outgoing].feed(event.sequence, event.data, event.payload_size):
             if message.kind == "banner":
                 self._banners[event.outgoing] = message.value
@@ -58,7 +58,11 @@ class SshConnection:
         """Whether nothing more is awaited at this time (ns)."""
         if all(stream.done for stream in self._streams.values()):
             return True
-        return now - self._last > (_QUIET if len(self._proposals) == 2 else _PATIENCE)
+        return now - self.last > (_QUIET if len(self._proposals) == 2 else _PATIENCE)
+
+    def unfinished(self):
+        """Whether a key exchange has begun of which not all is known that is told."""
+        return len(self._proposals) < 2
 
     def awaits_socket(self):
         """Whether a socket of its own may still take its place, as in TlsConnection."""

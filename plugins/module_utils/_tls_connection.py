@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from . import _events
 from ._handshake_records import FAILED, NEGOTIATED, TlsHandshake, UNANSWERED
+from ._hello_shapes import client_shapes, server_shapes
 from ._tls_messages import HELLO_RETRY, MalformedMessage, certificates, client_hello, server_hello, server_key_exchange
 from ._tls_stream import TlsStream
 
-# So long after its last clear octet a TLS 1.2 handshake may still fail by a clear alert. ns
+# So long after its last clear octet a TLS 1.2 handshake may still fail by a clear alert. No connection ends by time earlier than that. ns
 QUIET = 1_000_000_000
 # So long a hello waits for its answer. ns
 _PATIENCE = 15_000_000_000
@@ -41,6 +42,10 @@ def bounded(hello):
     lists = {name: getattr(hello, name) for name in ("cipher_suites", "alpn", "versions", "groups", "key_shares", "signature_algorithms")}
     cut = {name: value[:MOST_OFFERED] for name, value in lists.items() if len(value) > MOST_OFFERED}
     return hello._replace(**cut) if cut else hello
+
+
+_client_hellos = client_shapes(lambda body: bounded(client_hello(body)))
+_server_hellos = server_shapes(server_hello)
 
 
 class Flight:
@@ -85,7 +90,7 @@ class TlsConnection:
         self.cookie = event.cookie
         self._unknown = 0  # hellos copied at their sender that were never read
         self._flights = flights
-        self._streams = {True: TlsStream(), False: TlsStream()}
+        self._streams = {}  # by whether it goes out
         self._ends = event
         self._forget(event)
 
@@ -95,15 +100,18 @@ class TlsConnection:
         self._role = None
         self._owner = None
         self._alert = None
-        self._first = self._last = event.time
+        self._first = self.last = event.time
 
     def take(self, event):
         """Take one WireData of this connection."""
-        self._last = event.time
+        self.last = event.time
         if event.flags & _events.WIRE_KNOWN:
             self._take_known(event)
             return
-        self._take_messages(self._streams[event.outgoing].feed(event.sequence, event.data, event.payload_size), event)
+        stream = self._streams.get(event.outgoing)
+        if stream is None:
+            stream = self._streams[event.outgoing] = TlsStream()
+        self._take_messages(stream.feed(event.sequence, event.data, event.payload_size), event)
 
     def _take_messages(self, messages, event):
         for message in messages:
@@ -129,9 +137,9 @@ class TlsConnection:
     def _take_message(self, message, event):
         flight, kind = self._flight, message.kind
         if kind == "client_hello":
-            self._take_client_hello(client_hello(message.body), event)
+            self._take_client_hello(_client_hellos.parse(message.body), event)
         elif kind == "server_hello":
-            self._take_server_hello(server_hello(message.body), event)
+            self._take_server_hello(_server_hellos.parse(message.body), event)
         elif kind == "alert":
             self._take_alert(message.body, event)
         elif flight.server_hello is None or event.outgoing != (self._role == "server"):
@@ -149,7 +157,7 @@ class TlsConnection:
         if event.outgoing:
             self._owner = event.subject
         if self._flight.client_hello is None:
-            self._flight.client_hello = bounded(hello)
+            self._flight.client_hello = hello
             self._flights.remember(hello.random, self._flight)
 
     def _take_server_hello(self, hello, event):
@@ -173,21 +181,24 @@ class TlsConnection:
     def over(self, now):
         """Whether nothing more is awaited at this time (ns)."""
         if self._role is None:
-            return now - self._last > QUIET
+            return now - self.last > QUIET
         if self._alert is not None:
             return True
         if self._flight.complete():
-            return is_1_3(self._flight.server_hello.version) or now - self._last > QUIET
-        return now - self._last > _PATIENCE
+            return is_1_3(self._flight.server_hello.version) or now - self.last > QUIET
+        return now - self.last > _PATIENCE
 
     def awaits_socket(self):
         """Whether a socket of its own may still take its place: a client's first segment can reach the listener's (TCP_DEFER_ACCEPT, tcp(7))."""
         return self._role == "server" and self._flight.server_hello is None
 
+    def unfinished(self):
+        """Whether a handshake has begun of which not all is known that is told."""
+        return self._role is not None and self._alert is None and not self._flight.complete()
+
     def lost(self):
         """Parts of this handshake that could not be read or joined (int)."""
-        dropped = sum(stream.dropped for stream in self._streams.values())
-        return self._unknown + (dropped if self._role and self._alert is None and not self._flight.complete() else 0)
+        return self._unknown + (sum([stream.dropped for stream in self._streams.values()]) if self.unfinished() else 0)
 
     def results(self):
         """List of the TlsHandshake; empty where there was none."""
@@ -199,10 +210,9 @@ class TlsConnection:
             group = hello.group if is_1_3(hello.version) else exchange.group if exchange else None
         ends = self._ends
         return [TlsHandshake(
-            time=self._first, subject=self._owner, role=self._role, transport=self.transport,
-            outcome=FAILED if self._alert is not None else UNANSWERED if hello is None else NEGOTIATED,
-            version=hello.version if hello else None, cipher_suite=hello.cipher_suite if hello else None, group=group,
-            dh_bits=exchange.dh_bits if exchange else None, signature_algorithm=exchange.signature_algorithm if exchange else None,
-            sni=offered.server_name if offered else None, alpn=hello.alpn if hello else None,
-            local=ends.local, local_port=ends.local_port, remote=ends.remote, remote_port=ends.remote_port,
-            resumed=flight.resumed(), hello_retry=flight.hello_retry, alert=self._alert, certificate=flight.certificate, offered=offered)]
+            self._first, self._owner, self._role, self.transport, FAILED if self._alert is not None else UNANSWERED if hello is None else NEGOTIATED,
+            hello.version if hello else None, hello.cipher_suite if hello else None, group,
+            exchange.dh_bits if exchange else None, exchange.signature_algorithm if exchange else None,
+            offered.server_name if offered else None, hello.alpn if hello else None,
+            ends.local, ends.local_port, ends.remote, ends.remote_port,
+            flight.resumed(), flight.hello_retry, self._alert, flight.certificate, offered)]

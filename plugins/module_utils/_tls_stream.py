@@ -49,6 +49,14 @@ def _may_begin(data):
     return data[:1] in (b"", b"\x16") and data[5:6] in (b"", b"\x01", b"\x02") and data[6:7] in (b"", b"\x00") and data[9:10] in (b"", b"\x03")
 
 
+def _lone_hello(data):
+    """The Message of octets that are one record with one whole hello in it, else None."""
+    size = len(data)
+    if data[:1] != b"\x16" or not _begins(data) or int.from_bytes(data[3:5], "big") != size - _HEADER or int.from_bytes(data[6:9], "big") != size - 9:
+        return None
+    return Message(_KINDS[data[5]], data[9:])
+
+
 def _is_hello(kind, body):
     """Whether a message after change_cipher_spec is a hello all the same (RFC 8446 appendix D.4), and not encrypted."""
     try:
@@ -70,13 +78,19 @@ class TlsStream:
     side has received, so the missing bytes either came already or were not copied.
     """
 
-    __slots__ = ("dropped", "_segments", "_started", "_in_step", "_encrypted", "_records", "_message")
+    __slots__ = ("dropped", "_segments", "_next", "_started", "_in_step", "_encrypted", "_records", "_message")
 
     def __init__(self):
         self.dropped = 0  # times that a message which had begun was given up
-        self._segments = Segments(MAX_PENDING, False)
+        self._segments = None  # until there is more than one segment that is a hello: most are
+        self._next = None  # sequence number behind it
         self._started = False  # whether a message was found
         self._in_step = False  # whether a record begins where _records begins
+
+    def _follow(self):
+        """Make ready for segments of all kinds."""
+        self._segments = Segments(MAX_PENDING, False)
+        self._segments.next = self._next
         self._encrypted = False  # whether a change_cipher_spec was seen
         self._records = bytearray()  # the beginning of a record
         self._message = bytearray()  # the beginning of a handshake message, of records before
@@ -89,6 +103,14 @@ class TlsStream:
         :arg payload_size: int, octets of the payload from data[0] on, copied or not.
         :returns: list of `Message` that are complete now, in their order on the wire.
         """
+        if self._segments is None:
+            hello = _lone_hello(data) if self._next is None else None
+            if hello is not None:
+                self._next = (sequence + max(payload_size, len(data))) % 2 ** 32
+                self._started = True
+                self._in_step = payload_size <= len(data)
+                return [hello]
+            self._follow()
         found = []
         segments = self._segments
         if sequence != segments.next and self._begins_anew(sequence, data):

@@ -15,6 +15,7 @@ import time
 from typing import Dict, List
 
 from . import _events, _kernel, _libraries, _proc
+from ._courtesy import Courtesy
 from ._engine import choose_engine
 from ._errors import AuditError
 from ._families import family_of
@@ -159,17 +160,19 @@ class Window:
         deadline = self._began + self.attach_seconds + self.request.duration
         for name in _NEEDED_AT_THE_END:
             importlib.import_module("." + name, __package__)
+        courtesy = Courtesy()
         while self._stopped is None:
             left = deadline - time.monotonic()
             if left <= 0:
                 self.stop("duration")
                 break
-            self.engine.wait(min(_TICK, left))
+            courtesy.give_way(not self.engine.wait(min(_TICK, left)))
             self._take(self.engine.read())
             if self.ledger.sightings > _MOST_SIGHTINGS:
                 self._empty_maps()
             if self.selection.pids and not self.selection.needs_cgroups and not self.selection.names and not self.ledger.selected_alive():
                 self.stop("targets_exited")
+        courtesy.give_way(False)
         return self._stopped
 
     def _empty_maps(self):

@@ -54,7 +54,7 @@ class QuicConnection(TlsConnection):
 
     def take(self, event):
         """Take one WireData of this connection."""
-        self._last = event.time
+        self.last = event.time
         if not self._budget.allow(event.time):
             return
         from_client, unreadable = event.outgoing == self._client_sends, self._initials.unreadable
@@ -71,12 +71,12 @@ class QuicConnection(TlsConnection):
 
     def over(self, now):
         """As TlsConnection's; the rest of its Initial packets is let pass."""
-        return super().over(now) and (self._role is None or now - self._last > QUIET)
+        return super().over(now) and (self._role is None or now - self.last > QUIET)
 
     def lost(self):
         """As TlsConnection's: datagrams of a handshake that was not seen whole."""
         unopened = self._initials.unreadable + self._initials.broken + self._initials.exhausted
-        return unopened if self._role and self._alert is None and not self._flight.complete() else 0
+        return unopened if self.unfinished() else 0
 
     def results(self):
         """As TlsConnection's."""
@@ -94,7 +94,7 @@ class DtlsConnection(TlsConnection):
 
     def take(self, event):
         """Take one WireData of this connection."""
-        self._last = event.time
+        self.last = event.time
         self._take_messages(self._streams[event.outgoing].feed(event.data), event)
 
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 import os
 
 from . import _events, _kernel
-from ._libbpf import LoadError, RingReader
+from ._libbpf import LoadError
 from ._probe import ATTACHED, DISABLED, FAILED, PARTIAL, BpfProbe, Probe
+from ._ring import Ring
 
 # Of its own, so that a flood of handshakes costs no other probe an event.
 _RING = 2 << 20
@@ -78,15 +79,15 @@ class WireTap(BpfProbe):
         """:arg looks: int, bits of enum wire_look: what the probes that are wanted look for."""
         super().__init__(libbpf, None, _WAKE_AT)
         self._looks = looks
-        self._reader = None
+        self._records = None
         self._links = []
 
     def _settings(self):
         return _events.SETTINGS.pack(self._wake_at, os.getpid(), self._looks)
 
     def _open(self):
-        self._ring = _kernel.create_ring(_RING)
-        self._reader = RingReader(self._libbpf, self._ring)
+        self._records = Ring(_RING)
+        self._ring = self._records.fd
         try:
             super()._open()
         except _NoCgroup as refused:
@@ -124,11 +125,11 @@ class WireTap(BpfProbe):
 
     def filenos(self):
         """What becomes readable where the ring fills up: list of descriptors."""
-        return [self._reader.fileno()] if self._reader else []
+        return [self._ring] if self._records else []
 
     def read(self):
         """All events there are now: list of WireData."""
-        return [_events.decode(record) for record in self._reader.read()] if self._reader else []
+        return [_events.decode(record) for record in self._records.read()] if self._records else []
 
     def losses(self):
         losses = super().losses()
@@ -144,12 +145,9 @@ class WireTap(BpfProbe):
 
     def close(self):
         self._detach()
-        if self._reader:
-            self._reader.close()
-            self._reader = None
-        if self._ring is not None:
-            os.close(self._ring)
-            self._ring = None
+        if self._records:
+            self._records.close()
+            self._records = self._ring = None
 
 
 class WireProbe(Probe):

@@ -4,8 +4,12 @@
 
 from __future__ import annotations
 
+from ansible_collections.cryptofleet.audit.plugins.module_utils._hello_shapes import client_shapes
 from ansible_collections.cryptofleet.audit.plugins.module_utils._tls_messages import MalformedMessage, client_hello
 from ansible_collections.cryptofleet.audit.tests.unit.plugins.module_utils.tls_recordings import RECORDINGS, hellos
+
+
+SHAPES = client_shapes(client_hello)
 
 
 def seeds():
@@ -16,6 +20,12 @@ def check(data):
     try:
         hello = client_hello(data)
     except MalformedMessage:
+        hello = None
+    try:
+        assert SHAPES.parse(data) == hello
+    except MalformedMessage:
+        assert hello is None
+    if hello is None:
         return
     for codes in (hello.cipher_suites, hello.versions, hello.groups, hello.key_shares, hello.signature_algorithms):
         assert len(codes) <= len(data) // 2 and all(0 <= code <= 0xFFFF for code in codes)

@@ -5,11 +5,14 @@
 from __future__ import annotations
 
 from ansible_collections.cryptofleet.audit.plugins.module_utils import _tls_messages as tls
+from ansible_collections.cryptofleet.audit.plugins.module_utils._hello_shapes import server_shapes
 from ansible_collections.cryptofleet.audit.plugins.module_utils._tls_stream import TlsStream
 from ansible_collections.cryptofleet.audit.tests.unit.plugins.module_utils.tls_recordings import RECORDINGS
 
 # ECDHE, DHE, each signed, with a pre-shared key, and anonymous; RSA; unknown
 SUITES = [0xC02F, 0x009E, 0xC037, 0x00AA, 0xC0AA, 0xC018, 0x0034, 0x002F, 0x9999]
+
+SHAPES = server_shapes(tls.server_hello)
 
 
 def seeds():
@@ -28,7 +31,8 @@ def check(data):
     kind, body = data[:1], data[1:]
     try:
         if kind == b"\x00":
-            hello = tls.server_hello(body)
+            hello = SHAPES.parse(body)
+            assert hello == tls.server_hello(body)
             assert all(0 <= code <= 0xFFFF for code in (hello.version, hello.cipher_suite, hello.group or 0))
         elif kind == b"\x01":
             found = tls.certificates(body)

@@ -31,11 +31,16 @@ def seeds():
 
 
 def check(data):
-    stream = TlsStream()
+    stream, general = TlsStream(), TlsStream()
+    general._follow()  # as if the first segment were none that is taken at once
     dropped = 0
     for sequence, octets, payload_size in segments(data):
-        for message in stream.feed(sequence, octets, payload_size):
+        messages = stream.feed(sequence, octets, payload_size)
+        assert messages == general.feed(sequence, octets, payload_size) and stream.dropped == general.dropped
+        for message in messages:
             assert isinstance(message.body, bytes) and len(message.body) <= MAX_HELD
+        if stream._segments is None:
+            continue
         waiting = stream._segments.waiting
         held = sum(len(waiting_octets) for waiting_octets, _size in waiting.values())
         assert stream._segments.held == held and len(waiting) <= 64

@@ -67,9 +67,10 @@ def attached_by_somebody(verdict, folder, flags):
 
 def forget_sent_hellos(loaded):
     """As if no hello had been sent from this host."""
-    hellos = _kernel.Map(loaded._object.map_fd("sent_hellos"), 24, 1)
-    for key in hellos.keys():
-        hellos.discard(key)
+    hellos, nothing = _kernel.Map(loaded._object.map_fd("sent_hellos"), 4, 24), bytes(24)
+    for slot in hellos.keys():
+        if hellos.get(slot) != nothing:
+            hellos.put(slot, nothing)
 
 
 def run_program(loaded, name, packet, times=1):

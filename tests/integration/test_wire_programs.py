@@ -182,13 +182,20 @@ def test_only_what_is_plain(copied, payload, plain):
 @pytest.mark.parametrize("payload", [
     b"", b"G", b"GET / HTTP/1.1\r\n\r\n", b"220 mail.example.test ESMTP\r\n", bytes(100), b"\x16" * 100, b"\x16\x03\x09" + bytes(100),
     record(22, b"\3" + bytes(60)), record(22, b"\1\1\0\0\3\3" + bytes(60)), record(22, b"\1\0\0\x40\2\2" + bytes(60)), record(22, b"\1\0\0\x40\2" + bytes(60)),
-    record(21, b"\2\x28"), record(23, bytes(100)), b"SSH", b"SSX-2.0", b"\x80\x2e\1\3\1" + bytes(41),
+    record(21, b"\3\x28"), record(23, bytes(100)), b"SSH", b"SSX-2.0", b"\x80\x2e\1\3\1" + bytes(41),
 ])
 def test_what_is_none(copied, payload):
     if payload == b"SSH":
         assert data(copied(ipv4(6, tcp(payload)))) == payload  # it may become a banner
     else:
         assert copied(ipv4(6, tcp(payload))) == []
+
+
+def test_an_alert_is_told_whatever_was_before_it(copied):
+    """User space knows whether there was a hello."""
+    alert = record(21, b"\2\x28")
+    assert data(copied(ipv4(6, tcp(alert)))) == alert
+    assert data(copied(ipv4(6, tcp(alert + b"GET")))) == alert
 
 
 def test_garbage(copied):

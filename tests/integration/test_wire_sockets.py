@@ -154,7 +154,8 @@ def test_a_second_flight_after_a_retry(attached):
             if second:
                 pair.say(second)
             pair.answer(SERVER_HELLO + APPLICATION)
-            assert streams(attached, pair.port) == [HELLO + CCS + HELLO, KNOWN_HELLO * 2, SERVER_HELLO * 2, KNOWN_ANSWER * 2]
+            change = b"" if second == b"" else CCS  # alone it is told at both ends: what it begins is not known
+            assert streams(attached, pair.port) == [HELLO + CCS + HELLO, KNOWN_HELLO + change + KNOWN_HELLO, SERVER_HELLO * 2, KNOWN_ANSWER * 2]
 
 
 def test_an_alert_of_a_connection_with_a_hello(attached):

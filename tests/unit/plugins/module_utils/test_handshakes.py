@@ -196,6 +196,16 @@ def test_so_many_and_not_more_are_held(monkeypatch):
     assert handshakes.losses()["handshake_parts"] == 2
 
 
+def test_what_only_waits_for_an_alert_gives_way_without_a_loss(monkeypatch):
+    monkeypatch.setattr(_handshakes, "_MOST_OPEN", 3)
+    hello, answer = recorded("openssl_tls12_ecdhe_ecdsa")
+    handshakes, told = _handshakes.Handshakes(), []
+    for number in range(5):
+        ends = ((b"\x7f\0\0\1", 1000 + number), SERVER)
+        told += handshakes.take(data(hello, True, ends, pid=10)) + handshakes.take(data(answer, False, ends))
+    assert [seen.outcome for seen in told] == ["negotiated"] * 2 and handshakes.losses()["handshake_parts"] == 0
+
+
 def test_a_certificate_that_cannot_be_read_is_told_as_such():
     hello, answer = recorded("openssl_tls12_ecdhe_ecdsa")
     seen, = everything(from_client(hello), at_client(answer))

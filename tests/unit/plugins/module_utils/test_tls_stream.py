@@ -34,6 +34,8 @@ def whole(octets):
 
 
 def held(stream):
+    if stream._segments is None:
+        return 0
     return len(stream._records) + len(stream._message) + sum(len(data) for data, _size in stream._segments.waiting.values())
 
 
@@ -239,9 +241,10 @@ def test_whatever_comes_is_survived_in_bounded_memory(segments):
         for message in stream.feed(sequence, data, payload_size):
             assert isinstance(message.body, bytes) and isinstance(message.kind, str)
         assert held(stream) <= MAX_HELD
-        assert len(stream._segments.waiting) <= 64
+        assert stream._segments is None or len(stream._segments.waiting) <= 64
     # and a hello behind all that is found
-    sequence = 0 if stream._segments.next is None else stream._segments.next + 1_000_000 & 0xFFFFFFFF
+    following = stream._next if stream._segments is None else stream._segments.next
+    sequence = 0 if following is None else following + 1_000_000 & 0xFFFFFFFF
     assert kinds(stream.feed(sequence, HELLO, len(HELLO)))[:1] == ["client_hello"]
 
 
