@@ -299,6 +299,7 @@ static __attribute__((noinline)) int called(struct pt_regs *ctx, __u64 library, 
 		return 0;
 	calls = &all->functions[counted];
 	calls->all += 1;
+	count(COUNT_HITS);
 	if (bpf_get_current_pid_tgid() >> 32 == settings.tracer_pid && index != MEASURED_ROW)
 		return 0;
 	slot = STACK(ctx) + function->stack;

@@ -3,7 +3,7 @@
 """How much CPU time the hits of probed functions may cost the traced before the costliest functions are let go.
 
 A burst is worth its cost, because it tells who uses what; a server that calls a function all day tells nothing new after the first
-second. So a window has CPU time to spend at its beginning, and a hundredth of one core from then on. When that is spent the costliest
+second. So a window has CPU time to spend at its beginning, and half a hundredth of one core from then on. When that is spent the costliest
 functions are detached, and the coverage says so. Functions that are called almost only from inside their own library tell least, and
 have a smaller burst among them: a TLS handshake makes half of its hits in them.
 
@@ -19,9 +19,10 @@ from . import _hit_cost, _kernel
 # 50,000 operations of a program that do two hits each fit in, where a hit costs less than 2 microseconds.
 BURST_NS = 200000000
 INTERNAL_BURST_NS = BURST_NS // 4
-NS_PER_SECOND = 10000000
+NS_PER_SECOND = 5000000
 
 _MOSTLY_INTERNAL = 0.9
+_SELDOM = 1.0  # seconds between two looks where there is little to see
 
 
 class Calls(NamedTuple):
@@ -62,6 +63,7 @@ class Budget:
         self._stepped = set()  # rows that the kernel single-steps in one file at least
         self._last = []  # Calls, by row
         self._looked = 0.0
+        self._hits = 0
 
     def add(self, row, emulated):
         """A function is probed. emulated: bool, how the kernel gets over the instruction."""
@@ -74,6 +76,17 @@ class Budget:
 
     def _cost(self, row, calls):
         return calls.all * self.cost.of(row not in self._stepped)
+
+    def may_overspend(self, seconds, hits):
+        """Whether overspent() could find anything: looking at each function costs more than counting the hits of all.
+
+        :arg seconds: float, since the window began. :arg hits: int, of all functions so far.
+        """
+        interval = seconds - self._looked
+        if interval < _SELDOM and (hits - self._hits) * max(self.cost.emulated, self.cost.single_stepped) <= NS_PER_SECOND * interval:
+            return False
+        self._hits = hits
+        return True
 
     def overspent(self, seconds, calls):
         """Which functions have to go.

@@ -21,6 +21,7 @@ from ._uprobe import Closing, MultiAttachment, PerfAttachment, close_all
 
 _MAPS = ("counters", "operations", "last_calls", "function_calls", "functions")
 _ANY_FUNCTION = "any_function"
+_HITS = _events.COUNTERS.index("hits").to_bytes(4, "little")
 
 # e_machine, ELF gABI
 _MACHINES = {"x86_64": 62, "aarch64": 183}
@@ -84,7 +85,7 @@ class FunctionPrograms:
         self._last = dict.fromkeys(_events.COUNTERS, 0)
         self.budget = Budget()
         self._numbers = {}  # Function that is attached somewhere -> the number its calls are counted by
-        self._calls = None
+        self._calls = self._counters = None
         self._last_calls = []
         self._measured = False
         self._began = time.monotonic()
@@ -186,6 +187,7 @@ class FunctionPrograms:
         """Descriptors are duplicated, so that they outlive the object."""
         if not self._maps:
             self._maps = {name: os.dup(loaded.map_fd(name)) for name in _MAPS}
+            self._counters = _kernel.Map(self._maps["counters"], 4, 8 * possible_cpus())
             self._calls = FunctionCalls(self._maps["function_calls"], possible_cpus(), _events.ALL_FUNCTIONS)
 
     def _describe(self, target, places):
@@ -199,8 +201,11 @@ class FunctionPrograms:
         """Let the costliest functions go when the window's CPU time is spent. Cheap enough to be called at every tick."""
         if not self._calls:
             return
+        seconds = time.monotonic() - self._began
+        if not self.budget.may_overspend(seconds, sum_of_cpus(self._counters.get(_HITS))) and self._measured:
+            return
         calls, functions = self.function_calls(), self.functions
-        going = self.budget.overspent(time.monotonic() - self._began, calls)
+        going = self.budget.overspent(seconds, calls)
         if going:
             self._let_go({functions[number] for number in going})
             self.budget.went(going, _kernel.clock_boottime_ns(), calls)
@@ -265,9 +270,8 @@ class FunctionPrograms:
     def counters(self):
         """The kernel side's counters by name, as of now, or of the moment it was closed."""
         if self._maps:
-            counters = _kernel.Map(self._maps["counters"], 4, 8 * possible_cpus())
             for number, name in enumerate(_events.COUNTERS):
-                self._last[name] = sum_of_cpus(counters.get(number.to_bytes(4, "little")))
+                self._last[name] = sum_of_cpus(self._counters.get(number.to_bytes(4, "little")))
         return self._last
 
     def losses(self):
@@ -296,4 +300,4 @@ class FunctionPrograms:
             self._object = None
         for fd in self._maps.values():
             os.close(fd)
-        self._maps, self._calls = {}, None
+        self._maps, self._calls, self._counters = {}, None, None

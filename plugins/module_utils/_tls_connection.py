@@ -51,7 +51,7 @@ _server_hellos = server_shapes(server_hello)
 class Flight:
     """What the clear messages of one handshake say. Where both ends are on this host they share it: each message was copied once."""
 
-    __slots__ = ("client_hello", "server_hello", "key_exchange", "certificate", "hello_retry", "done")
+    __slots__ = ("client_hello", "server_hello", "key_exchange", "certificate", "hello_retry", "is_1_3", "done")
 
     def __init__(self):
         self.client_hello = None
@@ -59,11 +59,12 @@ class Flight:
         self.key_exchange = None
         self.certificate = None
         self.hello_retry = False
-        self.done = False  # of TLS 1.2 and earlier: the server's clear part is over
+        self.is_1_3 = False
+        self.done = False  # the server's clear part is over
 
     def complete(self):
         """Whether nothing more of what is told is to come."""
-        return self.server_hello is not None and (is_1_3(self.server_hello.version) or self.done)
+        return self.server_hello is not None and self.done
 
     def resumed(self):
         """Whether a session was taken up again; None where that can't be told.
@@ -73,7 +74,7 @@ class Flight:
         """
         if self.server_hello is None:
             return None
-        if is_1_3(self.server_hello.version):
+        if self.is_1_3:
             return self.server_hello.psk
         if self.client_hello is None:
             return None
@@ -167,7 +168,10 @@ class TlsConnection:
         if hello.hello_retry:
             self._flight.hello_retry = True
             return
-        self._flight.server_hello = hello
+        flight = self._flight
+        flight.server_hello = hello
+        flight.is_1_3 = is_1_3(hello.version)
+        flight.done = flight.done or flight.is_1_3
         self._flights.remember(hello.random, self._flight)
 
     def _take_alert(self, body, event):
@@ -185,7 +189,7 @@ class TlsConnection:
         if self._alert is not None:
             return True
         if self._flight.complete():
-            return is_1_3(self._flight.server_hello.version) or now - self.last > QUIET
+            return self._flight.is_1_3 or now - self.last > QUIET
         return now - self.last > _PATIENCE
 
     def awaits_socket(self):
@@ -207,12 +211,12 @@ class TlsConnection:
         flight, hello = self._flight, self._flight.server_hello
         offered, exchange, group = flight.client_hello, flight.key_exchange, None
         if hello is not None:
-            group = hello.group if is_1_3(hello.version) else exchange.group if exchange else None
+            group = hello.group if flight.is_1_3 else exchange.group if exchange else None
         ends = self._ends
-        return [TlsHandshake(
+        return [tuple.__new__(TlsHandshake, (  # as of WireData: see _events
             self._first, self._owner, self._role, self.transport, FAILED if self._alert is not None else UNANSWERED if hello is None else NEGOTIATED,
             hello.version if hello else None, hello.cipher_suite if hello else None, group,
             exchange.dh_bits if exchange else None, exchange.signature_algorithm if exchange else None,
             offered.server_name if offered else None, hello.alpn if hello else None,
             ends.local, ends.local_port, ends.remote, ends.remote_port,
-            flight.resumed(), flight.hello_retry, self._alert, flight.certificate, offered)]
+            flight.resumed(), flight.hello_retry, self._alert, flight.certificate, offered))]

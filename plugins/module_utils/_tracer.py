@@ -202,7 +202,9 @@ class Window:
                 self.ledger.on_handshake(seen)
 
     def _take_one(self, event):
-        if isinstance(event, _events.FileOpened):
+        if isinstance(event, _events.WireData):  # first, because there are most of them
+            self._take_wire(event)
+        elif isinstance(event, _events.FileOpened):
             observed = self.engine.files.observe(event)
             if observed is not None:
                 self.ledger.on_file(observed)
@@ -212,8 +214,6 @@ class Window:
             self._take_library(event)
         elif isinstance(event, _events.OperationSeen):
             self.ledger.on_operation(event, self.engine.functions.library(event.key.library).path)
-        elif isinstance(event, _events.WireData):
-            self._take_wire(event)
         elif isinstance(event, _events.ProcessExec):
             record = self.ledger.on_exec(event)
             self.engine.files.looker.remember(record.mount_namespace, record.pid)

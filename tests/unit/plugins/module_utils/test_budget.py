@@ -43,7 +43,7 @@ def test_what_goes_is_the_costliest_of_the_last_look():
 def test_no_more_go_than_needed():
     spender = budget()
     assert spender.overspent(1.0, outside(300000, 2000, 3000)) == [0]
-    assert spender.overspent(2.0, outside(300000, 4000, 6000)) == []  # 5000 calls a second cost less than a hundredth of a core
+    assert spender.overspent(2.0, outside(300000, 4000, 6000)) == []  # 5000 calls a second cost no more than half a hundredth of a core
 
 
 def test_a_single_stepped_function_costs_more_than_one_called_oftener():
@@ -69,7 +69,7 @@ def test_others_go_when_those_from_inside_are_not_enough():
     assert budget().overspent(0.2, [Calls(210000, 0), Calls(100, 0), Calls(60000, 60000)]) == [2, 0]
 
 
-def test_a_hundredth_of_a_core_may_be_spent_for_ever():
+def test_half_a_hundredth_of_a_core_may_be_spent_for_ever():
     spender = budget()
     for second in range(1, 3600):
         assert spender.overspent(second, [Calls(second * NS_PER_SECOND // NS, 0), Calls(0, 0)]) == []
