@@ -16,7 +16,9 @@ struct bpf_tcp_sock {
 	__u32 read_by_none[4];
 	__u32 rcv_nxt;
 	__u32 snd_nxt;
-	__u32 read_by_none_either[9];
+	__u32 read_by_none_either[7];
+	__u32 total_retrans;
+	__u32 segs_in;
 	__u32 data_segs_in;
 	__u32 segs_out;
 	__u32 data_segs_out;
@@ -35,7 +37,8 @@ struct __sk_buff {
 _Static_assert(__builtin_offsetof(struct bpf_sock, state) == 72, "struct bpf_sock");
 _Static_assert(__builtin_offsetof(struct bpf_tcp_sock, data_segs_in) == 60 && __builtin_offsetof(struct bpf_tcp_sock, data_segs_out) == 68,
 	       "struct bpf_tcp_sock");
-_Static_assert(__builtin_offsetof(struct bpf_tcp_sock, rcv_nxt) == 16 && __builtin_offsetof(struct bpf_tcp_sock, snd_nxt) == 20, "struct bpf_tcp_sock");
+_Static_assert(__builtin_offsetof(struct bpf_tcp_sock, rcv_nxt) == 16 && __builtin_offsetof(struct bpf_tcp_sock, snd_nxt) == 20 &&
+	       __builtin_offsetof(struct bpf_tcp_sock, total_retrans) == 52, "struct bpf_tcp_sock");
 _Static_assert(__builtin_offsetof(struct __sk_buff, gso_segs) == 164 && __builtin_offsetof(struct __sk_buff, sk) == 168, "struct __sk_buff");
 
 /* IANA protocol numbers */

@@ -227,7 +227,7 @@ static __always_inline int goes_on(struct __sk_buff *skb, const struct packet *p
 struct segments {
 	__u32 count;	/* those with data so far */
 	__u32 next;	/* the sequence number that new data begins with: snd_nxt goes on behind this program, and so does rcv_nxt */
-	__u32 known;	/* next is valid */
+	__u32 again;	/* what is before it was here already. Not so of what is sent late, by a filter in user space, and nothing was sent again yet */
 };
 
 /* Returns how many bytes of the packet to send. */
@@ -257,7 +257,7 @@ static __always_inline __u32 look_at_tcp(struct __sk_buff *skb, struct bpf_sock 
 	 * listening one, which is shared by all connections.
 	 */
 	piece->listening = sock->state == LISTENING;
-	if (!connection && !piece->listening && segments->known && (__s32)(packet->sequence - segments->next) < 0)
+	if (!connection && !piece->listening && segments->again && (__s32)(packet->sequence - segments->next) < 0)
 		return 0;	/* sent again, too */
 	if (!packet_may_begin(skb, packet, bytes, connection)) {
 		if (!connection && !direction && segments->count > 0 && segments->count <= FIRST_SEGMENTS)
@@ -326,8 +326,8 @@ static __always_inline void look(struct __sk_buff *skb, __u32 direction)
 				give_up(sock, direction);
 			return;
 		}
-		segments.known = 1;
 		segments.next = direction ? tcp->snd_nxt : tcp->rcv_nxt;
+		segments.again = !direction || tcp->total_retrans;
 	}
 	if (find_payload(skb, &packet))
 		return;

@@ -83,7 +83,7 @@ class Budget:
         :arg seconds: float, since the window began. :arg hits: int, of all functions so far.
         """
         interval = seconds - self._looked
-        if interval < _SELDOM and (hits - self._hits) * max(self.cost.emulated, self.cost.single_stepped) <= NS_PER_SECOND * interval:
+        if interval < _SELDOM and (hits - self._hits) * self.cost.of(not self._stepped) <= NS_PER_SECOND * interval:
             return False
         self._hits = hits
         return True

@@ -16,6 +16,8 @@ from ._udp_connection import QuicBudget, udp_connection
 # Connections in the middle of a handshake that are held; the one longest without an octet gives way and is told as far as it was seen.
 _MOST_OPEN = 4096
 _MOST_FLIGHTS = 4096
+# Ends that are over, of which the last packet may come again: where a queue of the host dropped it, the kernel sends it as if it were new.
+_MOST_ENDED = 2048
 
 _TCP = 6
 
@@ -40,6 +42,7 @@ class Handshakes:
 
     def __init__(self):
         self._open = collections.OrderedDict()  # by their ends, the one longest without an event first
+        self._ended = collections.OrderedDict()  # ends -> cookie and sequence number of their last packet
         self._flights = Flights()
         self._quic = QuicBudget()
         self._lost = 0
@@ -58,10 +61,16 @@ class Handshakes:
                 over += self._finish(key)
                 connection = None
         if connection is None:
+            if self._ended.get(key) == (event.cookie, event.sequence):
+                return over
             connection = self._open[key] = self._begin(event)
         connection.take(event)
         if connection.over(event.time):
             over += self._finish(key)
+            if event.protocol == _TCP:
+                self._ended[key] = event.cookie, event.sequence
+                if len(self._ended) > _MOST_ENDED:
+                    self._ended.popitem(last=False)
         else:
             self._open.move_to_end(key)
             if len(self._open) > _MOST_OPEN:

@@ -102,6 +102,18 @@ def tcp(payload, sequence=1000, flags=PSH_ACK, options=b"", source=40000, target
     return struct.pack(">HHIIBBHHH", source, target, sequence, 1, (5 + len(options) // 4) << 4, flags, 1000, 0, 0) + options + payload
 
 
+def overtaking(payload, sequence, source, target):
+    """An IPv4 packet of the loopback with a right checksum (RFC 9293, 3.1), as a raw socket sends it."""
+    addresses = ip_address("127.0.0.1").packed * 2
+    segment = tcp(payload, sequence, source=source, target=target)
+    summed = addresses + struct.pack(">HH", 6, len(segment)) + segment + bytes(len(segment) % 2)
+    total = sum(struct.unpack(">%dH" % (len(summed) // 2), summed))
+    while total > 0xFFFF:
+        total = (total & 0xFFFF) + (total >> 16)
+    segment = segment[:16] + struct.pack(">H", total ^ 0xFFFF) + segment[18:]
+    return struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(segment), 0, 0, 64, 6, 0) + addresses + segment
+
+
 def udp(payload, source=40000, target=443):
     return struct.pack(">HHHH", source, target, 8 + len(payload), 0) + payload
 

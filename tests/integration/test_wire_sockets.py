@@ -10,9 +10,10 @@ import time
 
 import pytest
 from support import require_root
-from support_wire import CCS, events_of, hello, real_client_hello, record, tap
+from support_wire import CCS, events_of, hello, overtaking, real_client_hello, record, tap
 
-from ansible_collections.cryptofleet.audit.plugins.module_utils._events import WIRE_KNOWN, WIRE_START
+from ansible_collections.cryptofleet.audit.plugins.module_utils._events import WIRE_GAP, WIRE_KNOWN, WIRE_START
+from ansible_collections.cryptofleet.audit.plugins.module_utils._handshakes import Handshakes
 
 HELLO = real_client_hello()
 SERVER_HELLO = hello(2, 127)
@@ -115,6 +116,24 @@ def test_a_hello_in_pieces(attached, cuts):
         for start, end in zip((0,) + cuts, cuts + (len(HELLO),)):
             pair.say(HELLO[start:end])
         assert streams(attached, pair.port)[:2] == [HELLO, HELLO]
+
+
+def test_a_piece_that_overtakes_another(attached):
+    """As where a packet was lost on its way: what comes behind the gap is copied as it is, with a mark, and user space puts it together."""
+    with Pair() as pair, socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+        pair.say(HELLO[:200])
+        events = events_of(attached, pair.port, 2)
+        begins = next(event for event in events if not event.outgoing).sequence
+        raw.sendto(overtaking(HELLO[300:], begins + 300 & 0xFFFFFFFF, pair.client.getsockname()[1], pair.port), ("127.0.0.1", 0))
+        pair.say(HELLO[200:300])
+        pair.say(HELLO[300:])
+        events = [event for event in events + events_of(attached, pair.port) if not event.outgoing]
+    assert [(event.sequence - begins & 0xFFFFFFFF, event.data, event.flags) for event in events[:3]] == [
+        (0, HELLO[:200], WIRE_START), (300, HELLO[300:], WIRE_GAP), (200, HELLO[200:300], WIRE_GAP)]
+    handshakes = Handshakes()
+    seen = [seen for event in events for seen in handshakes.take(event)] + handshakes.settle(0, everything=True)
+    assert [(one.role, one.outcome) for one in seen] == [("server", "unanswered")] and seen[0].offered.cipher_suites
+    assert handshakes.losses()["handshake_parts"] == 0
 
 
 @pytest.mark.parametrize("cut", [130, 129, 127 + 5, 127 + 905 + 3, 127 + 905 + 105 - 1])

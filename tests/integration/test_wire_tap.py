@@ -13,15 +13,17 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 
 import pytest
 from support import COLLECTIONS, environment, require_root, run, tool
 from support_calls import take_root
 from support_faults import ask, mounted, probe, until
-from support_wire import attached_by_somebody, events_of, tap
+from support_wire import attached_by_somebody, events_of, real_client_hello, record, tap
 
 from ansible_collections.cryptofleet.audit.plugins.module_utils import _kernel
 from ansible_collections.cryptofleet.audit.plugins.module_utils._events import WIRE_KNOWN
+from ansible_collections.cryptofleet.audit.plugins.module_utils._handshakes import Handshakes
 from ansible_collections.cryptofleet.audit.plugins.module_utils._wire_tap import mounted_root
 
 PORT = 47443
@@ -104,6 +106,59 @@ def test_another_network_namespace(tmp_path):
         assert (event.local_port == PORT) is (event.network_namespace == number)
         assert event.local == bytes((10, 77, 7, 2 if event.local_port == PORT else 1))
     assert said(events, False, client.pid)[5] == 1 and said(events, True)[5] == 2
+
+
+# one handshake with a pause before the answer
+_SLOW_SERVER = """
+import socket, sys
+with socket.create_server(("10.77.7.2", int(sys.argv[1]))) as listener:
+    print("ready", flush=True)
+    connection = listener.accept()[0]
+    size = int(sys.argv[2])
+    while size:
+        size -= len(connection.recv(size))
+    print("asked", flush=True)
+    sys.stdin.readline()
+    connection.sendall(bytes.fromhex(sys.argv[3]))
+    sys.stdin.readline()
+"""
+_ANSWER = record(22, b"\2\0\0\x2e\3\3" + os.urandom(32) + b"\0\x13\1\0\0\6\0\x2b\0\2\3\4")  # a ServerHello of TLS 1.3
+
+
+@contextlib.contextmanager
+def cut(namespace):
+    """No way into the namespace or out of it for the block and a second more."""
+    link = (tool("ip", "iproute2"), "-n", namespace, "link", "set", "wire-there")
+    subprocess.run([*link, "down"], check=True)
+    yield
+    time.sleep(1)
+    subprocess.run([*link, "up"], check=True)
+
+
+def test_hellos_that_are_sent_again():
+    """The way is cut while each hello is sent, and the kernel sends it until it arrives."""
+    ip, asked = tool("ip", "iproute2"), real_client_hello()
+    with network_namespace() as (name, _number), tap() as made:
+        inside = [ip, "netns", "exec", name]
+        listener = subprocess.Popen([*inside, sys.executable, "-c", _SLOW_SERVER, str(PORT), str(len(asked)), _ANSWER.hex()], stdin=subprocess.PIPE,
+                                    stdout=subprocess.PIPE, text=True)
+        try:
+            assert listener.stdout.readline() == "ready\n"
+            with socket.create_connection(("10.77.7.2", PORT), timeout=30) as client:
+                with cut(name):
+                    client.sendall(asked)
+                assert listener.stdout.readline() == "asked\n"
+                with cut(name):
+                    listener.stdin.write("\n")
+                    listener.stdin.flush()
+                assert client.recv(len(_ANSWER)) == _ANSWER
+                events = events_of(made, PORT)
+        finally:
+            listener.kill()
+            listener.communicate()
+    handshakes = Handshakes()
+    seen = [seen for event in events for seen in handshakes.take(event)] + handshakes.settle(0, everything=True)
+    assert sorted((one.role, one.outcome, one.version) for one in seen) == [("client", "negotiated", 0x0304), ("server", "negotiated", 0x0304)]
 
 
 @contextlib.contextmanager

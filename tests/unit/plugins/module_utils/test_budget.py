@@ -75,6 +75,17 @@ def test_half_a_hundredth_of_a_core_may_be_spent_for_ever():
         assert spender.overspent(second, [Calls(second * NS_PER_SECOND // NS, 0), Calls(0, 0)]) == []
 
 
+def test_a_look_at_each_function_is_taken_where_it_could_matter():
+    spender = budget(stepped={1})
+    allowed = NS_PER_SECOND // 5 // (10 * NS)  # in a tick, if each hit were the dearest
+    assert not budget().may_overspend(0.2, 10 * allowed)
+    assert not spender.may_overspend(0.2, allowed)
+    assert spender.may_overspend(0.2, allowed + 1)
+    spender.overspent(0.2, outside(allowed + 1, 0))
+    assert not spender.may_overspend(0.4, 2 * allowed)
+    assert spender.may_overspend(1.3, 2 * allowed), "once a second at least"
+
+
 def test_learning_the_cost_is_no_burst():
     spender = Budget()
     assert spender.overspent(0.2, outside(100000, 0)) == []

@@ -196,6 +196,21 @@ def test_so_many_and_not_more_are_held(monkeypatch):
     assert handshakes.losses()["handshake_parts"] == 2
 
 
+def test_a_hello_that_is_sent_again_is_no_second_handshake():
+    """Both ends of a TLS 1.3 connection are over with the ServerHello."""
+    hello, answer = recorded("openssl_tls13")
+    client, server = ((b"\x7f\0\0\1", 1000), SERVER), (SERVER, (b"\x7f\0\0\1", 1000))
+    handshakes, told = _handshakes.Handshakes(), []
+    for _sent in range(3):
+        told += handshakes.take(data(answer, True, server, pid=20))
+    assert [seen.role for seen in told] == ["server"]
+    told = handshakes.take(data(hello, True, client, pid=10))
+    for _received in range(2):
+        told += handshakes.take(data(answer, False, client))
+    assert [seen.role for seen in told] == ["client"]
+    assert handshakes.settle(0, everything=True) == []
+
+
 def test_what_only_waits_for_an_alert_gives_way_without_a_loss(monkeypatch):
     monkeypatch.setattr(_handshakes, "_MOST_OPEN", 3)
     hello, answer = recorded("openssl_tls12_ecdhe_ecdsa")
