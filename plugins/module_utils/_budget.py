@@ -12,6 +12,7 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 
 from __future__ import annotations
 
+import struct
 from typing import NamedTuple
 
 from . import _hit_cost, _kernel
@@ -32,6 +33,9 @@ class Calls(NamedTuple):
     internal: int
 
 
+_NEVER = Calls(0, 0)  # most functions of a library
+
+
 class FunctionCalls:
     """The kernel side's counts of calls: map function_calls of bpf/openssl_api.bpf.c."""
 
@@ -42,9 +46,11 @@ class FunctionCalls:
 
     def read(self, functions):
         """Calls so far of the first functions (int): list of Calls."""
-        words, used = self._map.first(), 2 * functions
-        totals = list(map(sum, zip(*(words[first:first + used] for first in range(0, len(words), self._row_words)))))
-        return list(map(Calls, totals[::2], totals[1::2]))
+        octets, used, row = self._map.first().cast("B"), 16 * functions, 8 * self._row_words
+        # the rows of all processors as large numbers: no sum of 64 bits carries into the next
+        total = sum([int.from_bytes(octets[first:first + used], "little") for first in range(0, len(octets), row)])
+        numbers = struct.unpack("<%dQ" % (2 * functions), total.to_bytes(used, "little"))
+        return [Calls(number, internal) if number else _NEVER for number, internal in zip(numbers[::2], numbers[1::2])]
 
 
 class LetGo(NamedTuple):
@@ -61,7 +67,7 @@ class Budget:
         self.cost = _hit_cost.DEFAULT
         self.let_go = {}  # row -> LetGo
         self._stepped = set()  # rows that the kernel single-steps in one file at least
-        self._last = []  # Calls, by row
+        self._last = {}  # row -> Calls
         self._looked = 0.0
         self._hits = 0
 
@@ -72,7 +78,7 @@ class Budget:
 
     def spent(self, calls):
         """ns that so many calls cost. calls: list of Calls, by row."""
-        return sum(map(self._cost, range(len(calls)), calls))
+        return sum(self._cost(row, one) for row, one in enumerate(calls) if one.all)
 
     def _cost(self, row, calls):
         return calls.all * self.cost.of(row not in self._stepped)
@@ -95,13 +101,13 @@ class Budget:
         :returns: list of rows; their going brings the rest below NS_PER_SECOND. Empty while the window is within its budget.
         """
         interval = max(seconds - self._looked, 0.001)
-        costs = [self._cost(row, one) for row, one in enumerate(calls)]
-        before = [self._cost(row, one) for row, one in enumerate(self._last or [Calls(0, 0)] * len(calls))]
-        rates = [(cost - earlier) / interval for cost, earlier in zip(costs, before)]
-        self._last, self._looked = calls, seconds
-        internal = {row for row, one in enumerate(calls) if one.internal >= _MOSTLY_INTERNAL * one.all}
+        called = {row: one for row, one in enumerate(calls) if one.all}
+        costs = {row: self._cost(row, one) for row, one in called.items()}
+        rates = {row: (cost - self._cost(row, self._last.get(row, _NEVER))) / interval for row, cost in costs.items()}
+        self._last, self._looked = called, seconds
+        internal = {row for row, one in called.items() if one.internal >= _MOSTLY_INTERNAL * one.all}
         going = _costliest(internal, INTERNAL_BURST_NS, seconds, costs, rates)
-        return going + _costliest(set(range(len(calls))) - set(going), BURST_NS, seconds, costs, rates)
+        return going + _costliest(set(called) - set(going), BURST_NS, seconds, costs, rates)
 
     def went(self, rows, now, calls):
         """Remember that functions were detached. rows: those that were; now: ns since boot; calls: list of Calls, by row."""

@@ -12,6 +12,7 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 
 from __future__ import annotations
 
+import functools
 import struct
 from typing import NamedTuple, Optional, Tuple
 
@@ -313,18 +314,25 @@ def _signature(body, offset, signed, version):
     return algorithm
 
 
-def _parse_server_key_exchange(body, cipher_suite, version):
+@functools.lru_cache(maxsize=64)
+def _exchange(cipher_suite):
+    """``(how the parameters are read, or None, whether a key is shared, whether it is signed)`` of a cipher suite."""
     exchange = (cipher_suite_name(cipher_suite) or "").partition("_WITH_")[0].split("_")[1:]
+    read = None
     if "ECDHE" in exchange or exchange == ["ECDH", "anon"]:
         read = _ecdhe
     elif "DHE" in exchange or exchange[:2] == ["DH", "anon"]:
         read = _dhe
-    else:
-        return ServerKeyExchange(None, None, None)
     shared = "PSK" in exchange
+    return read, shared, not shared and "anon" not in exchange
+
+
+def _parse_server_key_exchange(body, cipher_suite, version):
+    read, shared, signed = _exchange(cipher_suite)
+    if read is None:
+        return ServerKeyExchange(None, None, None)
     # a pre-shared key's identity hint comes first (RFC 4279 2, RFC 5489 2); such exchanges and anonymous ones are not signed
     group, bits, end = read(body, _vector(body, 0, 2)[1] if shared else 0)
-    signed = not shared and "anon" not in exchange
     return ServerKeyExchange(group, bits, None if end is None else _signature(body, end, signed, version))
 
 

@@ -8,6 +8,7 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 from __future__ import annotations
 
 import dataclasses
+import gc
 import importlib
 import os
 import resource
@@ -160,6 +161,7 @@ class Window:
         deadline = self._began + self.attach_seconds + self.request.duration
         for name in _NEEDED_AT_THE_END:
             importlib.import_module("." + name, __package__)
+        gc.freeze()  # what is here stays: no need to look at it again and again for what could be freed
         courtesy = Courtesy()
         while self._stopped is None:
             left = deadline - time.monotonic()
