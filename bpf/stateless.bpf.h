@@ -33,7 +33,7 @@ static __always_inline int packet_may_begin(struct __sk_buff *skb, const struct 
 	}
 	if (size >= HELLO_BEGINNING && bytes[0] == HANDSHAKE && (bytes[6] || bytes[9] != 3))
 		return 0;
-	if (size >= BEHIND_CHANGE && bytes[0] == CHANGE_CIPHER_SPEC && !is_hello(bytes + CHANGE, BEGINNING))
+	if (size >= BEHIND_CHANGE && bytes[0] == CHANGE_CIPHER_SPEC && !is_hello(bytes + CHANGE, BEGINNING) && !is_alert(bytes + CHANGE, BEGINNING))
 		return 0;	/* what is encrypted follows */
 	return may_begin(bytes, size < BEGINNING ? size : BEGINNING, connection);
 }

@@ -24,7 +24,7 @@ class Courtesy:
             os.setpriority(os.PRIO_PROCESS, 0, self._own - 1)
             os.setpriority(os.PRIO_PROCESS, 0, self._own)
             self._allowed = True
-        except PermissionError:
+        except OSError:
             self._allowed = False
 
     def give_way(self, wanted):

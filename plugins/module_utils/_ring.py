@@ -15,6 +15,7 @@ import os
 import struct
 
 from . import _kernel
+from ._errors import AuditError
 
 _PAGE = mmap.PAGESIZE
 _POSITION = struct.Struct("=Q")
@@ -42,11 +43,14 @@ class Ring:
 
     def _map(self):
         """One page that is written here, and behind it what only the kernel writes: a page with its position, then the data."""
-        self._consumer = mmap.mmap(self.fd, _PAGE, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
-        self._data = mmap.mmap(self.fd, _PAGE + self._size, mmap.MAP_SHARED, mmap.PROT_READ, offset=_PAGE)
+        try:
+            self._consumer = mmap.mmap(self.fd, _PAGE, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+            self._data = mmap.mmap(self.fd, _PAGE + self._size, mmap.MAP_SHARED, mmap.PROT_READ, offset=_PAGE)
+        except OSError as error:
+            raise AuditError("a BPF ring buffer can't be mapped: %s" % error.strerror) from error
 
     def read(self):
-        """All records there are now: list of bytes. :raises OSError: the ring can't be mapped."""
+        """All records there are now: list of bytes. :raises AuditError: the ring can't be mapped."""
         if self._data is None:
             self._map()
         end, = _POSITION.unpack_from(self._data)

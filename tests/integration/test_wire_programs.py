@@ -170,11 +170,13 @@ ENCRYPTED = record(23, b"e" * 500)
     (CCS + CLIENT_HELLO, None),
     (CCS + record(22, b"\xf3" * 40), b""),
     (CCS + ENCRYPTED, b""),
+    (CCS + record(21, b"\2\x28"), None),
+    (CCS + record(21, b"a" * 26), b""),
     (CLIENT_HELLO + ENCRYPTED, CLIENT_HELLO),
     (SERVER_HELLO + b"".join(record(22, b"\x0b%d" % number) for number in range(6)), None),
     (SERVER_HELLO + record(22, b"")  + record(22, b"\x0b"), None),
 ], ids=["TLS 1.3 server", "no CCS", "TLS 1.2 server", "resumed", "alert behind a hello", "encrypted alert", "after a retry", "TLS 1.2 finished",
-        "TLS 1.3 finished", "early data", "many records", "an empty record"])
+        "TLS 1.3 finished", "an alert after a retry", "TLS 1.3 alert", "early data", "many records", "an empty record"])
 def test_only_what_is_plain(copied, payload, plain):
     assert data(copied(ipv4(6, tcp(payload)))) == (payload if plain is None else plain)
 

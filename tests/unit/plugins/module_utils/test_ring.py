@@ -12,6 +12,7 @@ import struct
 import pytest
 
 from ansible_collections.cryptofleet.audit.plugins.module_utils import _kernel, _ring
+from ansible_collections.cryptofleet.audit.plugins.module_utils._errors import AuditError
 
 SIZE = mmap.PAGESIZE
 DATA = 2 * mmap.PAGESIZE  # behind the pages of the two positions
@@ -103,6 +104,15 @@ def test_every_record_comes_whole_round_and_round(ring):
         if chance.random() < 0.2:
             came += reader.read()
     assert came + reader.read() == sent and len(sent) > 2000
+
+
+def test_a_ring_that_cannot_be_mapped_is_an_error_with_words(monkeypatch, ring):
+    def refuse(*_arguments, **_options):
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr(_ring.mmap, "mmap", refuse)
+    with pytest.raises(AuditError, match="ring buffer can't be mapped: Cannot allocate memory"):
+        ring[0].read()
 
 
 def test_closing_twice_is_well(ring):
