@@ -126,6 +126,8 @@ enum inode_class {
 
 /* No byte of UTF-8. */
 #define NAME_CUT ((char)0xff)
+/* Nor is this. Alone it stands for a name or number that could not be read. */
+#define NAME_UNREAD ((char)0xfe)
 
 /* One counter for each (image, library, function, algorithm, direction). */
 struct operation_key {
@@ -137,7 +139,7 @@ struct operation_key {
 	__u16 key_bits;			/* where an argument gives it: then each size is counted by itself */
 	__u32 nid;			/* the library's number of the algorithm, 0 where it has a name only */
 	__u32 digest_nid;
-	char name[24];			/* algorithm by name, NUL padded; empty where nid tells; the last is NAME_CUT where it was longer */
+	char name[24];			/* algorithm by name, NUL padded; empty where nid tells; the last is NAME_CUT where it was longer, NAME_UNREAD alone where it could not be read */
 };
 
 struct operation {

@@ -23,6 +23,7 @@ char LICENSE[] SEC("license") = "GPL";
 #define S_IFCHR 0020000
 #define O_ACCMODE 03
 /* MKDEV(1, 8) and MKDEV(1, 9), Documentation/admin-guide/devices.txt */
+#define EFAULT 14
 #define DEV_RANDOM 0x100008
 #define DEV_URANDOM 0x100009
 
@@ -252,8 +253,8 @@ static __always_inline void refused(struct task_struct *task, struct request *re
 	char first = 0;
 	long size;
 
-	if (!request->name)
-		return;
+	if (!request->name || error == -EFAULT)
+		return;		/* there is no name to read */
 	record = bpf_map_lookup_elem(&scratch, &zero);
 	if (!record)
 		return;

@@ -16,34 +16,15 @@
 #define FUNCTION_ROWS 128	/* of one library */
 #define FUNCTIONS 800		/* of all libraries that user space knows */
 #define LIBRARIES 48
+#define UNREAD_CALLS 256
+#define DEEPEST_STACK 65536	/* bytes that one call of a library takes of the stack */
 #ifdef ATTACH_COOKIES
 #define HAVE_TASK_BTF	/* whatever has the link that these cookies come by has that too */
 #endif
 #include "common.bpf.h"
+#include "algorithm.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
-
-/* How the algorithm is found. "object" is the argument `argument`; struct layouts as of OpenSSL 1.1.0 to 3.5. */
-enum shape {
-	SHAPE_NONE = 0,		/* the function is the algorithm; user space knows it */
-	SHAPE_NID,		/* the argument is the NID */
-	SHAPE_CIPHER,		/* EVP_CIPHER *: nid at 0, key_len at 8. NULL: first member of the EVP_CIPHER_CTX in argument 0 */
-	SHAPE_DIGEST,		/* EVP_MD *: nid at 0. NULL: first member of the EVP_MD_CTX in argument 0 */
-	SHAPE_TEXT,		/* characters at `offset` of the object: const char * */
-	SHAPE_FIRST_FIELD_TEXT,	/* the object's first member points to a structure with a const char * at `offset` */
-	SHAPE_FIRST_FIELD,	/* the object's first member points to a structure with the number at `offset` */
-	SHAPE_FIELD_TEXT,	/* const char * at `offset` of the object */
-	SHAPE_FIELD,		/* the number at `offset` of the object */
-	SHAPE_CIPHER_3,		/* the same of 3.x, whose fetched ciphers may have no number: type_name at 104 */
-	SHAPE_DIGEST_3,		/* likewise: type_name at 96 */
-};
-
-enum direction {
-	DIRECTION_OF_FUNCTION = 0,
-	DIRECTION_ENCRYPT = 1,
-	DIRECTION_DECRYPT = 2,
-	DIRECTION_UNCHANGED = 3,
-};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -76,6 +57,30 @@ struct {
 } last_calls SEC(".maps");
 
 /*
+ * By thread id: a call whose algorithm could not be read, because the page was not there at that moment: a constant that nobody has
+ * touched yet, a page on its way to another place. The library reads it next, and mostly comes by another public function then.
+ */
+struct unread_call {
+	__u64 slot;
+	__u64 return_address;
+	__u64 time;
+	__u32 row;
+	__u32 pad;
+	struct arguments arguments;
+	struct operation_key key;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, UNREAD_CALLS);
+	__type(key, __u32);
+	__type(value, struct unread_call);
+} unread_calls SEC(".maps");
+
+/* Whether there ever was one: what is so rare must cost the others nothing. */
+static volatile __u32 any_unread;
+
+/*
  * Calls of each function, whoever made them: the probe's hits, and what the budget goes by. One value for all functions, so that user
  * space needs one system call to look at them.
  */
@@ -102,125 +107,18 @@ struct {
 #if defined(__TARGET_ARCH_x86)
 #define STACK(ctx) ((ctx)->sp)
 #define ADDRESS(ctx) ((ctx)->ip)
-#define RETURN_ADDRESS(ctx, slot) pointer_at(slot)
-#define ARGUMENTS(ctx) { (ctx)->di, (ctx)->si, (ctx)->dx, (ctx)->cx, (ctx)->r8, (ctx)->r9 }
+#define RETURN_ADDRESS(ctx, reading, slot) pointer_at(reading, slot)
+#define STILL_RUNS(reading, call) (pointer_at(reading, (call)->slot) == (call)->return_address)
+#define LONGEST_CALL 1000000000	/* ns until a call reaches the next public function inside the library, as the first that reads its configuration */
+#define ARGUMENTS(ctx) { { (ctx)->di, (ctx)->si, (ctx)->dx, (ctx)->cx, (ctx)->r8, (ctx)->r9 } }
 #else
 #define STACK(ctx) ((ctx)->sp)
 #define ADDRESS(ctx) ((ctx)->pc)
-#define RETURN_ADDRESS(ctx, slot) ((ctx)->regs[30])
-#define ARGUMENTS(ctx) { (ctx)->regs[0], (ctx)->regs[1], (ctx)->regs[2], (ctx)->regs[3], (ctx)->regs[4], (ctx)->regs[5] }
+#define RETURN_ADDRESS(ctx, reading, slot) ((ctx)->regs[30])
+#define STILL_RUNS(reading, call) 1	/* a frame holds it where the compiler likes: time must do */
+#define LONGEST_CALL 10000000
+#define ARGUMENTS(ctx) { { (ctx)->regs[0], (ctx)->regs[1], (ctx)->regs[2], (ctx)->regs[3], (ctx)->regs[4], (ctx)->regs[5] } }
 #endif
-
-/*
- * All six are loaded before one is chosen: clang would otherwise compute the member's address and load once, and the verifier
- * takes only constant offsets into the context.
- */
-static __always_inline __u64 argument_of(struct pt_regs *ctx, __u8 index)
-{
-	__u64 argument[] = ARGUMENTS(ctx);
-
-	asm volatile("" : "+r"(argument[0]), "+r"(argument[1]), "+r"(argument[2]));
-	asm volatile("" : "+r"(argument[3]), "+r"(argument[4]), "+r"(argument[5]));
-	switch (index) {
-	case 0: return argument[0];
-	case 1: return argument[1];
-	case 2: return argument[2];
-	case 3: return argument[3];
-	case 4: return argument[4];
-	default: return argument[5];
-	}
-}
-
-static __always_inline __u64 pointer_at(__u64 address)
-{
-	__u64 value = 0;
-
-	if (address && bpf_probe_read_user(&value, sizeof(value), (void *)address))
-		count(COUNT_USER_FAULT);
-	return value;
-}
-
-static __always_inline __s32 number_at(__u64 address)
-{
-	__s32 value = 0;
-
-	if (address && bpf_probe_read_user(&value, sizeof(value), (void *)address))
-		count(COUNT_USER_FAULT);
-	return value;
-}
-
-static __always_inline void name_at(__u64 address, struct operation_key *key)
-{
-	const int last = sizeof(key->name) - 1;
-	char next = 0;
-	long size;
-
-	if (!address)
-		return;
-	size = bpf_probe_read_user_str(key->name, sizeof(key->name), (void *)address);
-	if (size < 0)
-		count(COUNT_USER_FAULT);
-	else if (size > last && !bpf_probe_read_user(&next, sizeof(next), (void *)(address + last)) && next)
-		key->name[last] = NAME_CUT;
-}
-
-/* Fills in the key. Returns the cipher, whose key size is worth reading at first sight, or 0. */
-static __always_inline __u64 find_algorithm(struct pt_regs *ctx, const struct function *function, struct operation_key *key)
-{
-	__u64 object = argument_of(ctx, function->argument);
-	__u64 cipher = 0;
-
-	switch (function->shape) {
-	case SHAPE_NID:
-		key->nid = (__u32)object;
-		break;
-	case SHAPE_CIPHER:
-	case SHAPE_CIPHER_3:
-		cipher = object ? object : pointer_at(argument_of(ctx, 0));
-		key->nid = number_at(cipher);
-		if (!key->nid && cipher && function->shape == SHAPE_CIPHER_3)
-			name_at(pointer_at(cipher + 104), key);
-		break;
-	case SHAPE_DIGEST:
-	case SHAPE_DIGEST_3:
-		object = object ? object : pointer_at(argument_of(ctx, 0));
-		key->nid = number_at(object);
-		if (!key->nid && object && function->shape == SHAPE_DIGEST_3)
-			name_at(pointer_at(object + 96), key);
-		break;
-	case SHAPE_TEXT:
-		name_at(object ? object + function->offset : 0, key);
-		break;
-	case SHAPE_FIRST_FIELD_TEXT:
-	case SHAPE_FIRST_FIELD:
-		object = pointer_at(object);
-		/* fallthrough */
-	case SHAPE_FIELD_TEXT:
-	case SHAPE_FIELD:
-		if (!object)
-			break;
-		object += function->offset;
-		if (function->shape == SHAPE_FIELD || function->shape == SHAPE_FIRST_FIELD)
-			key->nid = number_at(object);
-		else
-			name_at(pointer_at(object), key);
-		break;
-	}
-	if (function->digest_shape == SHAPE_DIGEST)
-		key->digest_nid = number_at(argument_of(ctx, function->digest_argument));
-	else if (function->digest_shape == SHAPE_NID)
-		key->digest_nid = (__u32)argument_of(ctx, function->digest_argument);
-	else if (function->digest_shape == SHAPE_TEXT)
-		name_at(argument_of(ctx, function->digest_argument), key);
-	if (function->bits_argument)
-		key->key_bits = (__u16)argument_of(ctx, function->bits_argument);
-	if (function->direction_argument) {
-		__s32 direction = (__s32)argument_of(ctx, function->direction_argument);
-
-		key->operation = direction < 0 ? DIRECTION_UNCHANGED : direction ? DIRECTION_ENCRYPT : DIRECTION_DECRYPT;
-	}
-	return cipher;
-}
 
 static __always_inline int turned_from_tail_call(const struct function *function, __u32 library, __u32 row, __u64 slot, __u64 return_address)
 {
@@ -239,52 +137,117 @@ static __always_inline int turned_from_tail_call(const struct function *function
 	return turned;
 }
 
+static __always_inline int is_unread(const struct operation_key *key)
+{
+	return key->name[0] == NAME_UNREAD && !key->name[1];
+}
+
 static __always_inline void add(struct operation *seen, __u64 now)
 {
 	__sync_fetch_and_add(&seen->counter.count, 1);
 	seen->counter.last = now;
 }
 
-static __always_inline void tally(struct operation_key *key, __u64 cipher)
+/*
+ * Neither this nor the next two are inlined: together they need more stack than a program may have (512 bytes), and no two of them
+ * run at once but read_again() and this.
+ */
+static __attribute__((noinline)) int tally(struct operation_key *key, __u64 cipher)
 {
 	struct operation *seen = bpf_map_lookup_elem(&operations, key);
-	struct operation_event event = {};
+	struct operation_event *event;
+	struct reading bits = {};
 	struct operation first = {};
 	__u64 now = bpf_ktime_get_boot_ns();
 
 	if (seen) {
 		add(seen, now);
-		return;
+		return 0;
 	}
 	first.counter.count = 1;
 	first.counter.first = first.counter.last = now;
 	if (cipher)
-		first.key_bits = number_at(cipher + 8) * 8;	/* key_len, in bytes */
+		first.key_bits = number_at(&bits, cipher + 8) * 8;	/* key_len, in bytes */
 	if (bpf_map_update_elem(&operations, key, &first, BPF_NOEXIST)) {
 		seen = bpf_map_lookup_elem(&operations, key);
 		if (seen)
 			add(seen, now);	/* another CPU was first */
 		else
 			count(COUNT_MAP_FULL);
-		return;
+		return 0;
 	}
-	if (key->function == MEASURED_FUNCTION)
-		return;
-	fill_subject(&event.subject, (struct task_struct *)bpf_get_current_task());
-	event.key = *key;
-	event.key_bits = first.key_bits;
-	fill_header(&event.header, EVENT_OPERATION, sizeof(event));
-	if (bpf_ringbuf_output(&events, &event, sizeof(event), wake_flags(&events)))
+	if (key->function == MEASURED_FUNCTION || is_unread(key))
+		return 0;		/* what is unread now may be read in a moment; what stays so is in the counts */
+	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	if (!event) {
 		count(COUNT_RING_FULL);
+		return 0;
+	}
+	fill_subject(&event->subject, (struct task_struct *)bpf_get_current_task());
+	event->key = *key;
+	event->key_bits = first.key_bits;
+	event->pad = 0;
+	fill_header(&event->header, EVENT_OPERATION, sizeof(*event));
+	bpf_ringbuf_submit(event, wake_flags(&events));
+	return 0;
+}
+
+/* So that read_again() can. */
+static __attribute__((noinline)) int remember_unread(const struct reading *reading, const struct operation_key *key, __u32 row, __u64 slot)
+{
+	__u32 thread = (__u32)bpf_get_current_pid_tgid();
+	struct unread_call call = { .slot = slot, .return_address = reading->return_address, .row = row };
+
+	call.time = bpf_ktime_get_boot_ns();
+	call.arguments = *reading->arguments;
+	call.key = *key;
+	bpf_map_update_elem(&unread_calls, &thread, &call, BPF_ANY);
+	any_unread = 1;
+	return 0;
+}
+
+/* A call from inside the library at `slot`: read what its outer call did not show, if it is that call that is still running. */
+__attribute__((noinline)) int read_again(__u64 slot)
+{
+	__u32 thread = (__u32)bpf_get_current_pid_tgid();
+	struct unread_call *call = bpf_map_lookup_elem(&unread_calls, &thread);
+	struct reading reading = {};
+	struct function *function;
+	struct operation_key key;
+	struct operation *unread;
+	__u64 cipher;
+
+	if (!call)
+		return 0;
+	if (call->slot - slot - 1 >= DEEPEST_STACK || bpf_ktime_get_boot_ns() - call->time > LONGEST_CALL || !STILL_RUNS(&reading, call))
+		goto over;
+	function = bpf_map_lookup_elem(&functions, &call->row);
+	if (!function)
+		goto over;
+	key = call->key;
+	key.name[0] = 0;
+	reading.arguments = &call->arguments;
+	cipher = find_algorithm(&reading, function, &key);
+	if (reading.failed)
+		return 0;	/* the next may be later */
+	unread = bpf_map_lookup_elem(&operations, &call->key);
+	if (unread)
+		__sync_fetch_and_add(&unread->counter.count, -1);
+	tally(&key, cipher);
+over:
+	bpf_map_delete_elem(&unread_calls, &thread);
+	return 0;
 }
 
 /* Not inlined: the verifier checks it once for each of the programs below, which are two instructions each. */
 static __attribute__((noinline)) int called(struct pt_regs *ctx, __u64 library, __u64 index)
 {
 	__u32 zero = 0, row = library * FUNCTION_ROWS + index;
+	struct arguments arguments = ARGUMENTS(ctx);
+	struct reading reading = { .arguments = &arguments };
 	struct function *function;
 	struct operation_key key = {};
-	__u64 slot, return_address;
+	__u64 slot, cipher;
 	struct all_calls *all;
 	struct calls *calls;
 	__u64 counted;
@@ -303,24 +266,35 @@ static __attribute__((noinline)) int called(struct pt_regs *ctx, __u64 library, 
 	if (bpf_get_current_pid_tgid() >> 32 == settings.tracer_pid && index != MEASURED_ROW)
 		return 0;
 	slot = STACK(ctx) + function->stack;
-	return_address = RETURN_ADDRESS(ctx, slot);
-	distance = return_address - ADDRESS(ctx);
+	reading.return_address = RETURN_ADDRESS(ctx, &reading, slot);
+	distance = reading.return_address - ADDRESS(ctx);
 	key.internal = distance >= function->text_low && distance < function->text_high;
-	if (key.internal)
+	if (key.internal) {
 		calls->internal += 1;
-	else if (turned_from_tail_call(function, library, index, slot, return_address)) {
+		if (any_unread)
+			read_again(slot);
+	} else if (turned_from_tail_call(function, library, index, slot, reading.return_address)) {
 		count(COUNT_NESTED);
 		return 0;
 	}
 	fill_current_image(&key.image);
 	key.library = library;
 	key.function = function->id;
-	tally(&key, find_algorithm(ctx, function, &key));
+	cipher = find_algorithm(&reading, function, &key);
+	if (reading.failed) {
+		key.nid = key.digest_nid = 0;
+		__builtin_memset(key.name, 0, sizeof(key.name));
+		key.name[0] = NAME_UNREAD;
+		cipher = 0;
+	}
+	tally(&key, cipher);
+	if (reading.failed)
+		remember_unread(&reading, &key, row, slot);
 	return 0;
 }
 
 #ifdef ATTACH_COOKIES
-/* 6.6 and later: uprobe_multi links; whose cookies tell library and row (bpf.h, BPF_TRACE_UPROBE_MULTI). */
+/* 5.15 and later: links have cookies, which tell library and row. From 6.6 on one link is for many functions (BPF_TRACE_UPROBE_MULTI). */
 SEC("uprobe/any")	/* libbpf before 0.8 knows the type by "uprobe/" alone */
 int any_function(struct pt_regs *ctx)
 {

@@ -60,7 +60,7 @@ PROCESS = {
     "stacks": [STACK], "coverage": "observed", "coverage_reason": None}
 COVERAGE = {
     "complete": True, "reasons": [],
-    "probes": [{"name": name, "status": "attached", "hook": "tp_btf/x", "reason": None, "errno": None, "verifier_log": [], "hits": 5, "targets": []}
+    "probes": [{"name": name, "status": "attached", "hook": "tp_btf/x", "reason": None, "errno": None, "verifier_log": [], "hits": 5, "lost": {}, "targets": []}
                for name in ("process", "file_open", "library_load", "openssl_api", "library_api", "tls_handshake", "ssh_kex")],
     "lost": {"ring_full": 0, "map_full": 0, "perf_records": 0},
     "processes": {"seen": 1, "reported": 1, "omitted_over_bound": 0, "observed": 1, "idle": 0, "own_stack_unseen": 0, "exited_before_attach": 0,

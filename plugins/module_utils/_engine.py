@@ -21,7 +21,7 @@ def choose_engine(request):
     (counts(), library(), is_target()), and wait(), read(), add_library(),
     add_executable() and close(); a further one goes between the two below.
 
-    :arg request: Request of _tracer.
+    :arg request: Request of _request.
     :returns: ``(engine, rejected)``; rejected: list of ``{"name", "reason"}`` of better ones that can't run.
     :raises AuditError: the one that was asked for by name can't run.
     """

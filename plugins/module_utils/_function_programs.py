@@ -21,6 +21,8 @@ from ._uprobe import Closing, MultiAttachment, PerfAttachment, close_all
 
 _MAPS = ("counters", "operations", "last_calls", "function_calls", "functions")
 _ANY_FUNCTION = "any_function"
+# how a kernel says that it has no such link, or no such helper
+_UNKNOWN_TO_THE_KERNEL = (errno.EINVAL, errno.EOPNOTSUPP, LIBBPF_ERRNO_VERIFY)
 _HITS = _events.COUNTERS.index("hits").to_bytes(4, "little")
 
 # e_machine, ELF gABI
@@ -78,7 +80,8 @@ class FunctionPrograms:
         self._files = {}  # (device, inode) -> Target
         self._maps = {}
         self._object = None
-        self._links_work = False
+        self._cookies_work = False  # some file was attached by the one program that tells functions by their cookies (5.15+)
+        self._needs_rows = False  # it can't be: each function needs a program of its own
         self.refused = None  # LoadError of the program, where the kernel took it for no file yet
         self._closing = None
         self.slow_to_detach = False  # the kernel has no uprobe_multi (before 6.6): each function takes some 50 ms
@@ -119,16 +122,15 @@ class FunctionPrograms:
         for row, place in places.items():
             self.budget.add(self._number(target.family.functions[row]), place.emulated)
         name = b"/proc/self/fd/%d" % fd
-        if not self.slow_to_detach:
+        if not self._needs_rows:
             try:
-                self._attach_multi(target, name, places)
+                self._attach_by_cookies(target, name, places)
             except (OSError, LoadError) as error:
-                # before 6.6 the kernel knows neither the link nor, before 5.15, the cookie; once one has been made, it is this file
-                if self._links_work or error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, LIBBPF_ERRNO_VERIFY):
+                if self._cookies_work or error.errno not in _UNKNOWN_TO_THE_KERNEL:
                     raise
                 self._free()
-                self.slow_to_detach = True
-        if self.slow_to_detach:
+                self._needs_rows = self.slow_to_detach = True
+        if self._needs_rows:
             try:
                 self._attach_rows(target, name, places)
             except LoadError as error:
@@ -149,7 +151,7 @@ class FunctionPrograms:
     def _number(self, function):
         return self._numbers.setdefault(function, len(self._numbers))
 
-    def _attach_multi(self, target, name, places):
+    def _attach_by_cookies(self, target, name, places):
         if self._object is None:
             opened = self._opened("openssl_api", 0)
             try:
@@ -161,9 +163,20 @@ class FunctionPrograms:
             self._object = opened
             self._share_maps(opened)
         self._describe(target, places)
-        first_cookie = target.index * _events.COOKIES_OF_A_LIBRARY
-        target.attachment = MultiAttachment(self._object.program_fd(_ANY_FUNCTION), name, _offsets(places), first_cookie)
-        self._links_work = True
+        target.attachment = self._linked(target, name, _offsets(places))
+        self._cookies_work = True
+
+    def _linked(self, target, path, offsets):
+        """An attachment that names the rows of a Target by cookies: uprobe_multi, or perf events where the kernel has no such link (before 6.6)."""
+        program, first_cookie = self._object.program_fd(_ANY_FUNCTION), target.index * _events.COOKIES_OF_A_LIBRARY
+        if not self.slow_to_detach:
+            try:
+                return MultiAttachment(program, path, offsets, first_cookie)
+            except OSError as error:
+                if self._cookies_work or error.errno not in _UNKNOWN_TO_THE_KERNEL:
+                    raise
+                self.slow_to_detach = True
+        return PerfAttachment(dict.fromkeys(offsets, program), path, offsets, first_cookie)
 
     def _attach_rows(self, target, name, places):
         programs = {row: "row_%d" % row for row in [*places, _events.MEASURED_ROW]}
@@ -237,8 +250,7 @@ class FunctionPrograms:
             programs = {row: described.object.program_fd("row_%d" % row)}
             self.budget.cost = _hit_cost.measure(lambda path, offset: PerfAttachment(programs, path, {row: offset}))
         else:
-            program, first_cookie = self._object.program_fd(_ANY_FUNCTION), described.index * _events.COOKIES_OF_A_LIBRARY
-            self.budget.cost = _hit_cost.measure(lambda path, offset: MultiAttachment(program, path, {row: offset}, first_cookie))
+            self.budget.cost = _hit_cost.measure(lambda path, offset: self._linked(described, path, {row: offset}))
         operations = self._operations()
         for raw in operations.keys():
             if _events.decode_operation_key(raw).function == _events.MEASURED_FUNCTION:
@@ -262,7 +274,8 @@ class FunctionPrograms:
             value = operations.get(raw)
             if value is not None:
                 count, first, last, key_bits = _events.OPERATION_VALUE.unpack(value)
-                counts.append((key, key.key_bits or key_bits, count, first, last))
+                if count:  # none is left where all that was unread could be read in the end
+                    counts.append((key, key.key_bits or key_bits, count, first, last))
                 if over is not None:
                     operations.discard(raw)
         return counts
@@ -276,7 +289,7 @@ class FunctionPrograms:
 
     def losses(self):
         """What could not be told, by cause: dict of str -> int."""
-        return {name: number for name, number in self.counters().items() if name in ("ring_full", "map_full", "user_fault") and number}
+        return {name: number for name, number in self.counters().items() if name in ("ring_full", "map_full") and number}
 
     def close(self):
         """Detach all, and wait for it. Returns when the last was: float, seconds of time.monotonic(). May be called twice."""

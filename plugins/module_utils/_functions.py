@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Dict, NamedTuple, Optional, Tuple
 
-# enum shape of bpf/openssl_api.bpf.c
+# enum shape of bpf/algorithm.bpf.h
 NONE, NID, CIPHER, DIGEST, TEXT, FIRST_FIELD_TEXT, FIRST_FIELD, FIELD_TEXT, FIELD, CIPHER_3, DIGEST_3 = range(11)
 # Stand for a shape and an offset that depend on the library's version: _function_places.py
 PKEY_CTX, MD_CONTEXT, MD_INFO, CIPHER_CONTEXT = range(-4, 0)

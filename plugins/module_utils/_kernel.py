@@ -42,6 +42,7 @@ MAP_TYPE_RINGBUF = 27
 # enum bpf_attach_type
 CGROUP_INET_INGRESS = 0
 CGROUP_INET_EGRESS = 1
+_PERF_EVENT = 41
 TRACE_UPROBE_MULTI = 48
 _TRACE_FEXIT = 25
 
@@ -210,6 +211,17 @@ def link_uprobe_multi(program_fd, path, offsets, cookies):
     attributes = struct.pack("<IIIIQQQQIII", program_fd, 0, TRACE_UPROBE_MULTI, 0, ctypes.addressof(path_buffer),
                              ctypes.addressof(offset_array), 0, ctypes.addressof(cookie_array), len(offsets), 0, 0)
     return _bpf(_BPF_LINK_CREATE, attributes + b"\0" * 4)
+
+
+def link_perf_event(program_fd, event_fd, cookie):
+    """Attach a program to a perf event by a link (5.15+), which keeps the event.
+
+    :arg cookie: int, what bpf_get_attach_cookie() tells the program.
+    :returns: the link's descriptor; closing it detaches.
+    :raises OSError: EINVAL where the kernel has no such link.
+    """
+    # union bpf_attr, link_create: prog_fd, target_fd, attach_type, flags, then perf_event {bpf_cookie}
+    return _bpf(_BPF_LINK_CREATE, struct.pack("<IIIIQ", program_fd, event_fd, _PERF_EVENT, 0, cookie))
 
 
 def link_cgroup(program_fd, cgroup_fd, attach_type):

@@ -306,16 +306,14 @@ class Ledger:
         """OperationSeen; library: path (bytes) of the probed file. Its count comes with count_operations()."""
         record = self.find(event.subject)
         self.sightings += 1
-        operation = self._operation(record, event.key, event.key_bits, library, event.time)
-        if operation is not None:
-            self._observer("operation", event.time, record, operation)
+        self._operation(record, event.key, event.key_bits, library, event.time)
 
     def _operation(self, record, key, key_bits, library, time):
         function = FUNCTIONS[key.function]
         algorithm, name = _operation_names.algorithm(function, key), _operation_names.operation(function, key)
         key_bits = _operation_names.key_bits(function, key_bits, algorithm)
-        cut = _operation_names.is_cut(function, key)
-        identity = (library, function.name, algorithm, name, key_bits, bool(key.internal), cut)
+        cut, unread = _operation_names.is_cut(function, key), _operation_names.is_unread(key)
+        identity = (library, function.name, algorithm, name, key_bits, bool(key.internal), cut, unread)
         held = record.operations.get(identity)
         if held is None:
             if not self._admit(record):
@@ -324,7 +322,8 @@ class Ledger:
                 record.left_out.setdefault("operations", set()).add(identity)
                 return None
             held = record.operations[identity] = OperationRecord(library, function.name, algorithm, name, key_bits or None,
-                                                                 bool(key.internal), 0, time, time, cut)
+                                                                 bool(key.internal), 0, time, time, cut, unread)
+            self._observer("operation", time, record, held)
         return held
 
     def on_handshake(self, seen):
@@ -374,6 +373,10 @@ class Ledger:
                 held.count += count
                 held.first_seen = min(held.first_seen, first)
                 held.last_seen = max(held.last_seen, last)
+
+    def unread_operations(self):
+        """Calls (int) of selected processes whose algorithm could not be read."""
+        return sum(held.count for record in self._images.values() if record.selected for held in record.operations.values() if held.unread)
 
     def records(self):
         """All ProcessRecords that are held."""

@@ -93,7 +93,7 @@ def _any_match(patterns, raw_texts):
 def monitor(request, filters, sink):
     """One window as a stream.
 
-    :arg request: Request of _tracer. :arg filters: as Stream's. :arg sink: called with each line (str, no line end).
+    :arg request: Request of _request. :arg filters: as Stream's. :arg sink: called with each line (str, no line end).
     :returns: the coverage object; it is the last line too.
     :raises AuditError: as trace().
     """

@@ -14,7 +14,7 @@ from ._openssl_nids import algorithm_of
 
 _OPERATION_OF_DIRECTION = {1: "encrypt", 2: "decrypt"}
 _OPPOSITE = {1: 2, 2: 1}
-_CUT = b"\xff"  # bpf/events.h: NAME_CUT
+_CUT, _UNREAD = b"\xff", b"\xfe"  # bpf/events.h: NAME_CUT, NAME_UNREAD
 _NO_KEY_TYPE = 0xFFFFFFFF  # EVP_PKEY_KEYMGMT, -1: the key type has a name only
 
 _NAME_SIZE = 24  # of struct operation_key
@@ -55,6 +55,11 @@ def is_cut(function, key):
     return function.table != "text" and len(key.name) == _NAME_SIZE and key.name.endswith(_CUT)
 
 
+def is_unread(key):
+    """Whether the memory that tells the algorithm could not be read (bool)."""
+    return key.name == _UNREAD
+
+
 def _named(number, table):
     """The name of a library's number of an algorithm; None where it is none."""
     if table is not None:
@@ -63,7 +68,9 @@ def _named(number, table):
 
 
 def algorithm(function, key):
-    """The name of an operation's algorithm (str), its beginning where that is cut; or None where the object did not tell."""
+    """The name of an operation's algorithm (str), its beginning where that is cut; or None where the object did not tell or could not be read."""
+    if is_unread(key):
+        return None
     if function.pair:
         return pair_meaning(function.table, key.nid, key.digest_nid)[0]
     if function.table == "text":

@@ -8,7 +8,7 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 from __future__ import annotations
 
 from ._errors import AuditError
-from ._tracer import Request
+from ._request import Request
 
 PROBES = ("process", "file_open", "library_load", "openssl_api", "library_api", "tls_handshake", "ssh_kex")
 

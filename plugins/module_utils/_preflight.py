@@ -89,7 +89,7 @@ def kernel_facts():
 
 def _probe(probe, writer):
     entry = _coverage.probe_entry(probe, writer.put_path, writer.time)
-    for of_a_window in ("hits", "ns_per_hit", "cost_ns", "budget", "let_go"):
+    for of_a_window in ("hits", "lost", "ns_per_hit", "cost_ns", "budget", "let_go"):
         entry.pop(of_a_window, None)
     entry["attach_ms"] = round(probe.open_seconds * 1000, 1) if probe.status in (ATTACHED, PARTIAL) else None
     entry["remedy"] = None
@@ -102,7 +102,7 @@ def _probe(probe, writer):
 def preflight(request):
     """Try everything and take it down again.
 
-    :arg request: Request of _tracer; its engine and probes count.
+    :arg request: Request of _request; its engine and probes count.
     :returns: the preflight document.
     :raises AuditError: the engine asked for by name can't run.
     """

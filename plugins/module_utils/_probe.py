@@ -72,7 +72,7 @@ class Probe:
     def coverage(self):
         """The probe's entry of coverage.probes."""
         entry = {"name": self.name, "status": self.status, "hook": self.hook if self.status in (ATTACHED, PARTIAL, OVER_BUDGET) else None,
-                 "reason": self.reason, "errno": self.errno, "verifier_log": self.verifier_log, "hits": self.hits()}
+                 "reason": self.reason, "errno": self.errno, "verifier_log": self.verifier_log, "hits": self.hits(), "lost": self.losses()}
         targets = self.targets()
         if targets is not None:
             entry["targets"] = targets

@@ -187,6 +187,8 @@ class Writer:
             entry["internal"] = True
         if held.cut:
             entry["algorithm_truncated"] = True
+        if held.unread:
+            entry["algorithm_unread"] = True
         return entry
 
 
@@ -198,4 +200,4 @@ def _internal_worth_telling(record):
     """
     outside = {(held.library, held.algorithm, held.operation) for held in record.operations.values() if not held.internal}
     return {id(held) for held in record.operations.values()
-            if held.internal and held.algorithm and (held.library, held.algorithm, held.operation) not in outside}
+            if held.internal and (held.algorithm or held.unread) and (held.library, held.algorithm, held.operation) not in outside}

@@ -57,6 +57,7 @@ class OperationRecord:
     first_seen: int
     last_seen: int
     cut: bool = False  # algorithm is the beginning of a longer name
+    unread: bool = False  # the memory that tells it could not be read
 
 
 @dataclasses.dataclass

@@ -13,7 +13,6 @@ import importlib
 import os
 import resource
 import time
-from typing import Dict, List
 
 from . import _events, _kernel, _libraries, _proc
 from ._courtesy import Courtesy
@@ -34,28 +33,6 @@ _TICK = 0.2
 
 # First sights between two emptyings of the kernel's counter maps: half of what the smaller holds (bpf/: opens, operations).
 _MOST_SIGHTINGS = 8192
-
-
-@dataclasses.dataclass
-class Request:
-    """What the user asked for. Bounds are checked by the modules' options."""
-
-    pids: List[int] = dataclasses.field(default_factory=list)
-    names: List[str] = dataclasses.field(default_factory=list)
-    units: List[str] = dataclasses.field(default_factory=list)
-    containers: List[str] = dataclasses.field(default_factory=list)
-    follow_children: bool = True
-    duration: int = 30  # seconds
-    engine: str = "auto"  # auto, libbpf, procfs
-    probes: Dict[str, bool] = dataclasses.field(default_factory=dict)  # name -> wanted; absent: wanted
-    host_crypto: bool = True  # no probe, but chosen like one
-    redact: bool = True
-    max_processes: int = 2000
-    max_files: int = 500  # in one process; the next two likewise
-    max_libraries: int = 200
-    max_operations: int = 500
-    max_handshakes: int = 500  # of TLS in one process, and of SSH
-    max_events: int = 10000  # crypto_monitor
 
 
 class Window:
@@ -298,6 +275,8 @@ class Window:
         lost = _coverage.losses(self.engine.probes)
         if self._handshakes is not None:
             lost.update({cause: number for cause, number in self._handshakes.losses().items() if number})
+        if self.ledger.unread_operations():
+            lost["user_fault"] = lost.get("user_fault", 0) + self.ledger.unread_operations()
         if self._unattributed:
             lost["unattributed_libraries"] = self._unattributed
         reasons = _coverage.reasons(self.engine, self.engine.probes, lost, self.ledger, self.late_libraries, writer.put_path)

@@ -8,6 +8,7 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import os
 import struct
@@ -147,8 +148,12 @@ class PerfAttachment:
 
     hook = "uprobe (perf)"
 
-    def __init__(self, program_fds, path, places):
-        """Attach. :arg program_fds: dict of row -> descriptor of its program. :arg path, places, refused, errors: as MultiAttachment's."""
+    def __init__(self, program_fds, path, places, first_cookie=None):
+        """Attach.
+
+        :arg program_fds: dict of row -> descriptor of its program. :arg path, places, errors: as MultiAttachment's.
+        :arg first_cookie: likewise; None attaches without cookies, which came with 5.15.
+        """
         self.refused = {}
         self._fds = {}  # row -> descriptor
         with open(_PMU_TYPE, "r") as stream:
@@ -156,8 +161,10 @@ class PerfAttachment:
         last = None
         for row, offset in sorted(places.items()):
             try:
-                self._fds[row] = _open_uprobe(kind, path, offset, program_fds[row])
+                self._fds[row] = _open_uprobe(kind, path, offset, program_fds[row], None if first_cookie is None else first_cookie + row)
             except OSError as error:
+                if first_cookie is not None and not self._fds and error.errno == errno.EINVAL:
+                    raise  # it is not this function: the kernel has no such link
                 self.refused[row] = "%s (errno %d)" % (error.strerror, error.errno)
                 last = error
         if last is not None and not self._fds:
@@ -180,15 +187,21 @@ class PerfAttachment:
         close_all(self.give_up_all())
 
 
-def _open_uprobe(kind, path, offset, program_fd):
+def _open_uprobe(kind, path, offset, program_fd, cookie):
+    """The descriptor whose end detaches: of a link where there is a cookie, else of the perf event."""
     path_buffer = ctypes.create_string_buffer(path)
     attributes = struct.pack("<IIQQQQQIIQQ", kind, _ATTRIBUTE_SIZE, 0, 0, 0, 0, 0, 0, 0, ctypes.addressof(path_buffer), offset)
     # Any CPU: the program runs for all of them, the event is only what it hangs on.
     fd = _kernel.perf_event_open(attributes.ljust(_ATTRIBUTE_SIZE, b"\0"), -1, 0)
     try:
-        fcntl.ioctl(fd, _IOC_SET_BPF, program_fd)
-        fcntl.ioctl(fd, _IOC_ENABLE, 0)
+        if cookie is None:
+            fcntl.ioctl(fd, _IOC_SET_BPF, program_fd)
+            fcntl.ioctl(fd, _IOC_ENABLE, 0)
+            return fd
+        link = _kernel.link_perf_event(program_fd, fd, cookie)
     except OSError:
         os.close(fd)
         raise
-    return fd
+    fcntl.ioctl(fd, _IOC_ENABLE, 0)
+    os.close(fd)  # the link keeps the event
+    return link

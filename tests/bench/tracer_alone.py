@@ -9,7 +9,7 @@ import json
 import os
 import sys
 
-from ansible_collections.cryptofleet.audit.plugins.module_utils import _tracer
+from ansible_collections.cryptofleet.audit.plugins.module_utils import _request, _tracer
 
 
 def main():
@@ -20,7 +20,7 @@ def main():
         return run(window)
 
     _tracer.Window.run = announced
-    json.dump(_tracer.trace(_tracer.Request(duration=int(sys.argv[1]))), sys.stdout)
+    json.dump(_tracer.trace(_request.Request(duration=int(sys.argv[1]))), sys.stdout)
 
 
 if __name__ == "__main__":

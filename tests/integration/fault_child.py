@@ -12,7 +12,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from ansible_collections.cryptofleet.audit.plugins.module_utils import _monitor, _preflight, _tracer
+from ansible_collections.cryptofleet.audit.plugins.module_utils import _monitor, _preflight, _request, _tracer
 from ansible_collections.cryptofleet.audit.plugins.module_utils._errors import AuditError
 
 NO_FILTERS = {"events": [], "files": [], "libraries": []}
@@ -34,7 +34,7 @@ def main():
         return
     answer = {"trace": _tracer.trace, "snapshot": _tracer.snapshot, "preflight": _preflight.preflight, "monitor": monitor}[what]
     try:
-        json.dump({"document": answer(_tracer.Request(**json.loads(sys.argv[2])))}, sys.stdout)
+        json.dump({"document": answer(_request.Request(**json.loads(sys.argv[2])))}, sys.stdout)
     except AuditError as error:
         json.dump({"error": str(error)}, sys.stdout)
 

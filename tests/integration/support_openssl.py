@@ -126,6 +126,11 @@ def perform(scenarios, library):
     return {name: python(_PREAMBLE + code, pathlib.Path(library)).pid for name, (code, _expected) in scenarios.items()}
 
 
+def try_scenario(code, library):
+    """Run one that may fail: its Ran."""
+    return python(_PREAMBLE + code, pathlib.Path(library), check=False)
+
+
 def assert_counts(profile, pid, library, expected):
     """What a scenario asked for, all of it, no more, and of this library."""
     entry = process(profile, pid)

@@ -12,7 +12,7 @@ import os
 import sys
 import time
 
-from ansible_collections.cryptofleet.audit.plugins.module_utils import _tracer
+from ansible_collections.cryptofleet.audit.plugins.module_utils import _request, _tracer
 from ansible_collections.cryptofleet.audit.plugins.module_utils._errors import AuditError
 
 
@@ -56,7 +56,7 @@ def main():
     announcer = Announcer(int(sys.argv[2]))
     _tracer.Window.run = lambda window: announcer.run(window)
     try:
-        json.dump(_tracer.trace(_tracer.Request(**json.loads(sys.argv[1]))), sys.stdout)
+        json.dump(_tracer.trace(_request.Request(**json.loads(sys.argv[1]))), sys.stdout)
     except AuditError as error:
         sys.exit("AuditError: %s" % error)
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 RELATIVE_OPENS = 25
 INIT_CALLS = 1000
+UNTOUCHED_CALLS = 30
 PASSWORD = "correct-horse-battery"
 PORT = 44330
 STEP_TIMEOUT = 300
@@ -47,6 +48,19 @@ for _ in range({INIT_CALLS}):
         raise SystemExit('EVP_EncryptInit_ex failed')
 """
 
+
+# A fresh mapping has no page of its file yet: the name's is first read inside the call.
+_UNTOUCHED_NAME = f"""
+import ctypes, mmap
+crypto = ctypes.CDLL('libcrypto.so.3')
+crypto.EVP_Q_digest.argtypes = [ctypes.c_void_p] * 4 + [ctypes.c_size_t] + [ctypes.c_void_p] * 2
+digest = ctypes.create_string_buffer(64)
+with open('name', 'r+b') as file:
+    for _ in range({UNTOUCHED_CALLS}):
+        page = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        if crypto.EVP_Q_digest(None, ctypes.addressof(ctypes.c_char.from_buffer(page)), None, digest, 64, digest, None) != 1:
+            raise SystemExit('EVP_Q_digest failed')
+"""
 
 # Maps its libraries before the window, as a service does: with kernels before 6.6 what is first mapped inside it is probed a moment too late.
 # libgnutls and those below it are curl's.
@@ -100,6 +114,7 @@ class Load:
         """What the steps work on; made before the window opens."""
         (self.folder / "data").write_bytes(b"0123456789abcdef" * 4096)
         subprocess.run([self.openssl, *self._request("server-key.pem", "server.pem")], cwd=self.folder, check=True, capture_output=True)
+        (self.folder / "name").write_bytes(b"SHA512-256" + b"\0")
         (self.folder / "link.pem").symlink_to("server.pem")
         self._service = subprocess.Popen([self.python, "-S", "-c", _OTHER_LIBRARY], cwd=self.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.service_pid = self._service.pid
@@ -107,7 +122,7 @@ class Load:
 
     def run(self) -> None:
         for step in (self.digests, self.encryptions, self.new_certificate, self.relative_opens, self.missing_file,
-                     self.killed_process, self.exec_chain, self.many_inits, self.other_library, self.tls, self.ssh_proposals):
+                     self.killed_process, self.exec_chain, self.many_inits, self.untouched_name, self.other_library, self.tls, self.ssh_proposals):
             print(f"load: {step.__name__}", flush=True)
             step()
 
@@ -139,6 +154,10 @@ class Load:
 
     def many_inits(self) -> None:
         self._python("many_inits", _INIT_MANY)
+
+    def untouched_name(self) -> None:
+        """Names in pages that are not there when the call begins."""
+        self._python("untouched_name", _UNTOUCHED_NAME)
 
     def other_library(self) -> None:
         """A process from before the window asks a library that is not OpenSSL."""

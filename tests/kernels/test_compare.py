@@ -14,16 +14,17 @@ from typing import Any
 
 import pytest
 from compare import PROBES, _build_id, _real, compare
-from load import INIT_CALLS, Load, Ran
+from load import INIT_CALLS, UNTOUCHED_CALLS, Load, Ran
 
 Profile = dict[str, Any]
 STEPS = ("digests", "encryptions", "new_certificate", "relative_opens", "missing_file", "killed_process", "exec_chain", "many_inits",
-         "tls_client", "tls_curl", "tls_server")
+         "untouched_name", "tls_client", "tls_curl", "tls_server")
 OPERATIONS = {
     "digests": [("EVP_DigestInit_ex", "digest", "SHA256", 2)],
     "encryptions": [("EVP_CipherInit_ex", "encrypt", "AES-256-CBC", 1)],
     "new_certificate": [("EVP_PKEY_keygen", "key_generation", "RSA", 1), ("EVP_DigestSignInit", "sign", "RSA-SHA256", 1)],
     "many_inits": [("EVP_EncryptInit_ex", "encrypt", "AES-256-GCM", INIT_CALLS)],
+    "untouched_name": [("EVP_Q_digest", "digest", "SHA512-256", UNTOUCHED_CALLS)],
     "other_library": [("gcry_md_hash_buffer", "digest", "SHA256", INIT_CALLS)],
 }
 
@@ -45,8 +46,8 @@ def _profile(load: Load) -> Profile:
     processes.append({**_process(load, Ran("digests", chain.pid, load.openssl, 0)), "exec_number": 3})
     return {
         "engine": {"grade": "full"}, "window": {"ended_because": "signal"}, "processes": processes,
-        "coverage": {"complete": True, "reasons": [], "lost": {"ring_full": 0},
-                     "probes": [{"name": name, "status": "attached", "hook": "x", "hits": 1} for name in PROBES]},
+        "coverage": {"complete": True, "reasons": [], "lost": {},
+                     "probes": [{"name": name, "status": "attached", "hook": "x", "hits": 1, "lost": {}} for name in PROBES]},
     }
 
 
@@ -102,6 +103,8 @@ def test_a_faultless_profile_passes(profile: Profile, load: Load) -> None:
 @pytest.mark.parametrize(("fault", "check"), [
     (lambda p: _step(p, "many_inits")["operations"][0].update(count=999), "many_inits: EVP_EncryptInit_ex is counted exactly"),
     (lambda p: _step(p, "many_inits")["operations"][0].update(algorithm="AES-128-GCM"), "many_inits: its algorithm"),
+    (lambda p: _step(p, "untouched_name")["operations"][0].update(algorithm=None),
+     "untouched_name: what could not be read at first is named and counted in the end"),
     (lambda p: p["processes"][0]["operations"][0].update(count=999), "other_library: Libgcrypt's digests are counted exactly"),
     (lambda p: _step(p, "digests").update(operations=[]), "digests (pid 100): digest SHA2?-?256"),
     (lambda p: _step(p, "relative_opens")["files"][0].update(count=24), "relative_opens: server.pem is counted"),
@@ -110,13 +113,14 @@ def test_a_faultless_profile_passes(profile: Profile, load: Load) -> None:
     (lambda p: _step(p, "tls_server")["files"][0].update(kind="certificate"), "tls_server: server-key.pem has its kind"),
     (lambda p: _step(p, "missing_file").update(exit_code=0), "missing_file (pid 104): exit code"),
     (lambda p: _step(p, "killed_process").update(exit_signal=None), "killed_process (pid 105): exit signal"),
-    (lambda p: _step(p, "tls_client")["libraries"][0].update(build_id="00"), "tls_client (pid 108): libcrypto and its build id"),
-    (lambda p: _step(p, "tls_curl").update(libraries=[]), "tls_curl (pid 109): libssl and its build id"),
+    (lambda p: _step(p, "tls_client")["libraries"][0].update(build_id="00"), "tls_client (pid 109): libcrypto and its build id"),
+    (lambda p: _step(p, "tls_curl").update(libraries=[]), "tls_curl (pid 110): libssl and its build id"),
     (lambda p: p["processes"].pop(), "exec_chain: openssl is an image of its own"),
     (lambda p: _step(p, "digests").update(pid=1), "digests (pid 100): the process is in the profile"),
     (lambda p: _step(p, "encryptions").update(cmdline=["pass:correct-horse-battery"]), "the password on a command line is redacted"),
     (lambda p: p["coverage"].update(complete=False), "coverage is complete"),
     (lambda p: p["coverage"]["lost"].update(ring_full=1), "nothing is lost"),
+    (lambda p: p["coverage"]["probes"][0].update(lost={"user_fault": 1}), "nothing is lost"),
     (lambda p: p["coverage"]["probes"][0].update(status="failed"), "probe file_open is attached"),
     (lambda p: p["coverage"]["probes"][0].update(hits=0), "probe file_open has hits"),
     (lambda p: p["coverage"]["probes"].pop(), "the probes of the profile"),

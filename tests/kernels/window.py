@@ -102,7 +102,7 @@ def main() -> None:
         return run(window)
 
     module.Window.run = marked
-    profile = module.trace(module.Request(duration=WINDOW_SECONDS))
+    profile = module.trace(utility("_request").Request(duration=WINDOW_SECONDS))
     fresh = target.with_suffix(".new")
     fresh.write_text(json.dumps(profile), encoding="utf-8")
     fresh.replace(target)

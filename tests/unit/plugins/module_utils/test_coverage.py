@@ -93,7 +93,7 @@ def test_a_refused_probe_keeps_the_kernels_words():
     assert probe.closed == 1 and probe.status == FAILED
     assert _coverage.probe_entry(probe, put_text, str) == {
         "name": "file_open", "status": "failed", "hook": None, "reason": "the kernel refused it: Permission denied (errno 13)", "errno": "EACCES",
-        "verifier_log": ["R1 invalid mem access", "processed 9 insns"], "hits": 0, "targets": []}
+        "verifier_log": ["R1 invalid mem access", "processed 9 insns"], "hits": 0, "lost": {}, "targets": []}
 
 
 @pytest.mark.parametrize("error, reason, number", [(PermissionError(1, "Operation not permitted"), "Operation not permitted", "EPERM"),

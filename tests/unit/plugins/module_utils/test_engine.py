@@ -16,7 +16,7 @@ from ansible_collections.cryptofleet.audit.plugins.module_utils._engine_procfs i
 from ansible_collections.cryptofleet.audit.plugins.module_utils._errors import AuditError
 from ansible_collections.cryptofleet.audit.plugins.module_utils._options import request_from
 from ansible_collections.cryptofleet.audit.plugins.module_utils._probe_file_open import FileObserved
-from ansible_collections.cryptofleet.audit.plugins.module_utils._tracer import Request
+from ansible_collections.cryptofleet.audit.plugins.module_utils._request import Request
 
 WANTED = dict.fromkeys(_engine.PROBES, True)
 

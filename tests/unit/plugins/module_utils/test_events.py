@@ -151,10 +151,11 @@ def test_numbers():
     counters = re.search(r"enum counter_id \{(.*?)\}", HEADER, re.DOTALL).group(1)
     names = re.findall(r"^\s*COUNT_(\w+)", counters, re.MULTILINE)
     assert tuple(name.lower() for name in names) == _events.COUNTERS
+    algorithm = (BPF / "algorithm.bpf.h").read_text()
+    shapes = re.findall(r"^\s*SHAPE_(\w+)", re.search(r"enum shape \{(.*?)\n\}", algorithm, re.DOTALL).group(1), re.MULTILINE)
+    assert [getattr(_functions, name) for name in shapes] == list(range(len(shapes)))
     source = (BPF / "openssl_api.bpf.c").read_text()
     assert _events.FUNCTION_ROWS == number("define FUNCTION_ROWS", source)
-    shapes = re.findall(r"^\s*SHAPE_(\w+)", re.search(r"enum shape \{(.*?)\n\}", source, re.DOTALL).group(1), re.MULTILINE)
-    assert [getattr(_functions, name) for name in shapes] == list(range(len(shapes)))
     assert max(len(family.functions) for family in _families.FAMILIES) <= _events.MEASURED_ROW
     assert _events.ALL_FUNCTIONS == number("define FUNCTIONS", source)
     assert len(_families.FUNCTIONS) <= _events.MEASURED_FUNCTION

@@ -61,7 +61,7 @@ def test_counts_of_operations(monkeypatch):
     held = only(ledger.records()).operations.values()
     assert [(item.operation, item.count, item.first_seen, item.last_seen) for item in held] == [
         ("encrypt", 1000, START + 5, START + 9), ("decrypt", 3, START + 6, START + 7)]
-    assert [line[0] for line in lines] == ["process_exec", "operation"], "counts are no events"
+    assert [line[0] for line in lines] == ["process_exec", "operation", "operation"], "a count is an event only where none told of it before"
 
 
 def test_late_counts_of_an_image_that_was_forgotten(monkeypatch):
@@ -179,6 +179,17 @@ def test_names_of_algorithms(monkeypatch, function, extra, algorithm, what):
     ledger.on_operation(operation(image(), function, **extra), LIBCRYPTO)
     held = only(only(ledger.records()).operations.values())
     assert (held.function, held.algorithm, held.operation) == (function, algorithm, what)
+
+
+@pytest.mark.parametrize("function", ["EVP_EncryptInit_ex", "HMAC", "EVP_DigestSignInit_ex", "gcry_md_open", "gcry_pk_sign"])
+def test_what_could_not_be_read_has_no_name_and_is_told(monkeypatch, function):
+    ledger, _lines = make(monkeypatch)
+    lost = operation(image(), function, name=b"\xfe")
+    assert ledger.unread_operations() == 0
+    ledger.count_operations([(lost.key, 0, 3, START, START + 1), (lost.key._replace(nid=901, name=b""), 0, 5, START, START)], library)
+    unread = [held for held in only(ledger.records()).operations.values() if held.unread]
+    assert [(held.algorithm, held.count) for held in unread] == [(None, 3)]
+    assert ledger.unread_operations() == 3
 
 
 def test_forked_children_end(monkeypatch):

@@ -13,7 +13,7 @@ from ansible_collections.cryptofleet.audit.plugins.module_utils import _monitor
 from ansible_collections.cryptofleet.audit.plugins.module_utils._errors import AuditError
 from ansible_collections.cryptofleet.audit.plugins.module_utils._profile import Writer
 from ansible_collections.cryptofleet.audit.plugins.module_utils._records import FileRecord, LibraryRecord, OperationRecord, ProcessRecord
-from ansible_collections.cryptofleet.audit.plugins.module_utils._tracer import Request
+from ansible_collections.cryptofleet.audit.plugins.module_utils._request import Request
 from ansible_collections.cryptofleet.audit.tests.unit.plugins.module_utils.ledger_world import LIBCRYPTO, SECOND, image, opened
 
 EVERYTHING = {"events": [], "files": [], "libraries": []}

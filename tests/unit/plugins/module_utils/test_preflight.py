@@ -12,7 +12,7 @@ from ansible_collections.cryptofleet.audit.plugins.module_utils import _prefligh
 from ansible_collections.cryptofleet.audit.plugins.module_utils._errors import AuditError
 from ansible_collections.cryptofleet.audit.plugins.module_utils._libbpf import LoadError
 from ansible_collections.cryptofleet.audit.plugins.module_utils._probe import Probe
-from ansible_collections.cryptofleet.audit.plugins.module_utils._tracer import Request
+from ansible_collections.cryptofleet.audit.plugins.module_utils._request import Request
 from ansible_collections.cryptofleet.audit.plugins.plugin_utils._schema import validate
 
 NAMES = ("process", "file_open", "library_load", "openssl_api", "library_api", "tls_handshake", "ssh_kex")

@@ -84,7 +84,8 @@ def kernel(monkeypatch):
                 raise OSError(kernel.bad[offset], "refused")
         return os.open(os.devnull, os.O_RDONLY)
 
-    def one(_kind, _path, offset, _program):
+    def one(_kind, _path, offset, _program, cookie):
+        kernel.asked.append((offset, cookie))
         if offset in kernel.bad:
             raise OSError(kernel.bad[offset], os.strerror(kernel.bad[offset]))
         return os.open(os.devnull, os.O_RDONLY)
@@ -191,3 +192,22 @@ def test_no_event_at_all(kernel, uprobe_pmu):
     with pytest.raises(OSError) as caught:
         _uprobe.PerfAttachment(dict.fromkeys(PLACES, 3), b"/lib", PLACES)
     assert caught.value.errno == errno.EACCES
+
+
+def test_one_event_for_each_function_with_a_cookie(kernel, uprobe_pmu):
+    attachment = _uprobe.PerfAttachment(dict.fromkeys(PLACES, 3), b"/lib", PLACES, 0x300)
+    assert kernel.asked == [(offset, 0x300 + row) for row, offset in PLACES.items()]
+    attachment.close()
+
+
+def test_a_kernel_without_cookies_is_asked_once(kernel, uprobe_pmu):
+    before = descriptors()
+    kernel.bad = dict.fromkeys(PLACES.values(), errno.EINVAL)
+    with pytest.raises(OSError) as caught:
+        _uprobe.PerfAttachment(dict.fromkeys(PLACES, 3), b"/lib", PLACES, 0x300)
+    assert caught.value.errno == errno.EINVAL and len(kernel.asked) == 1
+    kernel.bad = {103: errno.EINVAL}
+    attachment = _uprobe.PerfAttachment(dict.fromkeys(PLACES, 3), b"/lib", PLACES, 0x300)
+    assert list(attachment.refused) == [3]
+    attachment.close()
+    assert descriptors() == before
