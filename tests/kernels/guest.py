@@ -30,6 +30,7 @@ VIRTIOFSD = (Path("/usr/libexec/virtiofsd"), Path("/usr/lib/qemu/virtiofsd"), Pa
 POLL_SECONDS = 0.05
 # a guest that writes nothing for this long before its init runs won't come up any more; a normal boot takes 2-10 s
 BOOT_TIMEOUT = 120.0
+BOOTS = 3
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,10 @@ class GuestError(KernelTestError):
     """The guest did not get as far as an exit code."""
 
 
+class BootError(GuestError):
+    """It did not even get as far as the command: whatever failed, nothing of this project had run."""
+
+
 def host_arch() -> str:
     return platform.machine()
 
@@ -92,8 +97,20 @@ def check_host(arch: str) -> None:
 
 
 def run(job: Job, results: Path, on_output: Callable[[str], None], stop: threading.Event | None = None) -> Outcome:
-    """Boot, run the command, power off. Files that the command leaves in $GUEST_RESULTS are in `results` afterwards."""
+    """Boot, run the command, power off. Files that the command leaves in $GUEST_RESULTS are in `results` afterwards.
+
+    An emulated kernel sometimes dies while it boots: then it is booted again.
+    """
     check_host(job.kernel.arch)
+    for _ in range(BOOTS - 1):
+        try:
+            return _run_once(job, results, on_output, stop)
+        except BootError as error:
+            on_output(f"booted again: {error}")
+    return _run_once(job, results, on_output, stop)
+
+
+def _run_once(job: Job, results: Path, on_output: Callable[[str], None], stop: threading.Event | None) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="cryptofleet-guest-") as name:
         folder = Path(name)
         exchange = _exchange(job, folder)
@@ -207,7 +224,7 @@ def _watch(job: Job, qemu: subprocess.Popen[bytes], exchange: Path, console: Pat
             booted = now
         output.forward()
         if booted is None and now - started > BOOT_TIMEOUT:
-            raise GuestError(f"kernel {job.kernel.release} did not reach its init in {BOOT_TIMEOUT:.0f} s{_last_words(console)}")
+            raise BootError(f"kernel {job.kernel.release} did not reach its init in {BOOT_TIMEOUT:.0f} s{_last_words(console)}")
         if now - started > job.timeout:
             raise GuestError(f"the command did not end in {job.timeout:.0f} s under kernel {job.kernel.release}{_last_words(console)}")
         if stop.is_set():
@@ -218,7 +235,8 @@ def _watch(job: Job, qemu: subprocess.Popen[bytes], exchange: Path, console: Pat
     code = exchange / "exit-code"
     if not code.exists():
         detail = _tail(console.with_name("qemu.log"))
-        raise GuestError(f"kernel {job.kernel.release} went down before the command ended{_last_words(console)}" + (f"\n{detail}" if detail else ""))
+        kind = GuestError if (exchange / "booted").exists() else BootError
+        raise kind(f"kernel {job.kernel.release} went down before the command ended{_last_words(console)}" + (f"\n{detail}" if detail else ""))
     booted = booted if booted is not None else ended
     dmesg = (exchange / "dmesg").read_text(encoding="utf-8", errors="replace")
     return Outcome(int(code.read_text(encoding="ascii")), booted - started, ended - booted, dmesg)

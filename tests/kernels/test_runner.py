@@ -136,6 +136,26 @@ def test_a_guest_that_dies_shows_the_end_of_its_console(tmp_path: Path) -> None:
     assert "line 49" in str(raised.value) and "line 20" in str(raised.value) and "line 19" not in str(raised.value)
 
 
+@pytest.mark.parametrize(("booted", "kind"), [(False, guest.BootError), (True, guest.GuestError)])
+def test_only_what_died_before_the_command_is_booted_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, booted: bool, kind: type[Exception]) -> None:
+    kernel = Kernel("6.1", "x86_64", "6.1.0-1-test", str(tmp_path))
+    if booted:
+        (tmp_path / "booted").touch()
+    boots, said = [], []
+
+    def once(job: guest.Job, *_: object) -> guest.Outcome:
+        boots.append(job)
+        with guest._process(["true"], tmp_path / "qemu.log") as process:
+            return guest._watch(job, process, tmp_path, tmp_path / "console", print, guest.threading.Event())
+
+    monkeypatch.setattr(guest, "_run_once", once)
+    monkeypatch.setattr(guest, "check_host", lambda arch: None)
+    with pytest.raises(guest.GuestError) as raised:
+        guest.run(guest.Job(kernel, ["true"]), tmp_path / "results", said.append)
+    assert raised.type is kind
+    assert (len(boots), len(said)) == ((1, 0) if booted else (guest.BOOTS, guest.BOOTS - 1))
+
+
 def test_report_counts_what_failed() -> None:
     report = KernelReport("6.1", "6.1.0-1-test")
     report.probes = [{"name": "process", "status": "attached", "hook": "tp_btf/x", "hits": 7}]
