@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import stat
 
+from ._packages_bdb import BdbDatabase
 from ._packages_ndb import NdbDatabase
 from ._packages_rpm import RpmDatabase, RpmError
 from ._text import to_text
@@ -224,7 +225,7 @@ class PackageIndex:
 
     def _open_rpm(self):
         """The database, or False where there is none that can be read."""
-        for name, reader in ((b"rpmdb.sqlite", RpmDatabase), (b"Packages.db", NdbDatabase)):
+        for name, reader in ((b"rpmdb.sqlite", RpmDatabase), (b"Packages.db", NdbDatabase), (b"Packages", BdbDatabase)):
             for folder in _RPM:
                 fd = self._open(folder + b"/" + name)
                 if fd is None:
@@ -236,12 +237,6 @@ class PackageIndex:
                 except (RpmError, OSError) as error:
                     os.close(fd)
                     self._note("rpm: %s/%s: %s" % (folder.decode(), name.decode(), error))
-        for folder in _RPM:
-            fd = self._open(folder + b"/Packages")
-            if fd is not None:
-                os.close(fd)
-                self._note("rpm: the database is of the Berkeley DB kind, which is not read")
-                break
         return False
 
     def _ask_apk(self, wanted):

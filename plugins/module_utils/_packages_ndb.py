@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import struct
 
-from ._packages_rpm import BASENAMES, Header, RpmError, owner_in
+from ._packages_rpm import MAX_HEADER, RpmError, owners_in
 
 # rpmpkg.c: PKGDB_MAGIC, PKGDB_VERSION, PKGDB_HEADER_SIZE, SLOT_MAGIC, PAGE_SIZE, BLK_SIZE, BLOBHEAD_MAGIC, BLOBHEAD_SIZE, BLOBTAIL_SIZE
 _MAGIC, _SLOT_MAGIC, _BLOB_MAGIC = b"RpmP", b"Slot", b"BlbS"
@@ -23,10 +23,7 @@ _SLOT = struct.Struct("<4sIII")  # magic, package, first block, blocks
 _BLOB = struct.Struct("<4sIII")  # magic, package, time, bytes
 _HEAD_SIZE, _PAGE, _BLOCK, _TAIL_SIZE = 32, 4096, 16, 12
 
-# Bounds. The largest real ones: some thousand packages with 50 KB each, a kernel's header of 2 MB.
 _MAX_SLOT_PAGES = 256
-_MAX_HEADER = 32 << 20
-_MAX_HEADERS = 1 << 30
 
 
 class NdbDatabase:
@@ -59,35 +56,13 @@ class NdbDatabase:
         self._places.sort()
 
     def owners(self, paths, found):
-        """The packages that own paths.
-
-        :arg paths: set of bytes, absolute, spelt as in the package.
-        :arg found: dict, which gets path -> ``{"manager": "rpm", "name": str, "version": str}`` for those that have an owner.
-        :raises RpmError: the database is damaged; what was found before is there. OSError: reading fails.
-        """
-        wanted = {}
-        for path in paths:
-            wanted.setdefault(path.rpartition(b"/")[2], []).append(path)
-        left = _MAX_HEADERS
-        for block, blocks, package in self._places:
-            content = self._header(block, blocks, package)
-            left -= len(content)
-            if left < 0:
-                raise RpmError("more than %d bytes of headers" % _MAX_HEADERS)
-            header = Header(content)
-            names = header.texts(BASENAMES)
-            if wanted.keys().isdisjoint(names):
-                continue
-            for number, name in enumerate(names):
-                for path in wanted.get(name, ()):
-                    owner = found.get(path) or owner_in(header, path.rpartition(b"/")[0] + b"/", number)
-                    if owner is not None:
-                        found[path] = owner
+        """As owners_in(), with the headers of the database. OSError: reading fails."""
+        owners_in((self._header(*place) for place in self._places), paths, found)
 
     def _header(self, block, blocks, package):
         """The header (bytes) of the package of a slot."""
         magic, owner, _time, size = _BLOB.unpack(self._read(_BLOB.size, block * _BLOCK))
-        if magic != _BLOB_MAGIC or owner != package or size > min(blocks * _BLOCK - _BLOB.size - _TAIL_SIZE, _MAX_HEADER):
+        if magic != _BLOB_MAGIC or owner != package or size > min(blocks * _BLOCK - _BLOB.size - _TAIL_SIZE, MAX_HEADER):
             raise RpmError("package %d is not where its slot says" % package)
         return self._read(size, block * _BLOCK + _BLOB.size)
 

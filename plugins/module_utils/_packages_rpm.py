@@ -14,14 +14,22 @@ from ._text import to_text
 
 # rpm include/rpm/rpmtag.h
 _NAME, _VERSION, _RELEASE, _EPOCH = 1000, 1001, 1002, 1003
-_FILESTATES, _DIRINDEXES, BASENAMES, _DIRNAMES = 1029, 1116, 1117, 1118
-_TAGS = (_NAME, _VERSION, _RELEASE, _EPOCH, _FILESTATES, _DIRINDEXES, BASENAMES, _DIRNAMES)
+_FILESTATES, _DIRINDEXES, _BASENAMES, _DIRNAMES = 1029, 1116, 1117, 1118
+_TAGS = (_NAME, _VERSION, _RELEASE, _EPOCH, _FILESTATES, _DIRINDEXES, _BASENAMES, _DIRNAMES)
 _INT32 = 4
-_STATE_REPLACED, _STATE_NOT_INSTALLED = 1, 2  # rpm include/rpm/rpmfiles.h: rpmfileState
+# rpm include/rpm/rpmfiles.h: rpmfileState: not told, normal, and on a shared file system; rpm -qf leaves out the others (replaced, not installed,
+# left to the package of another architecture)
+_STATES_THERE = (None, 0, 3)
 
 # A base name such as "__init__.py" is in thousands of packages; libraries and programs are in a few.
 _MAX_CANDIDATES = 256
 _MAX_HEADERS = 128 << 20  # bytes of headers read for one question; that of a kernel is 2 MB
+
+# Bounds where all headers are gone through. The largest real ones: some thousand packages with 50 KB each, a package of 100000 files.
+MAX_HEADER = 32 << 20
+_MAX_ALL_HEADERS = 1 << 29
+_MAX_TEXTS = 1 << 19
+_MAX_ALL_FILES = 1 << 21
 
 
 class RpmError(ValueError):
@@ -47,7 +55,7 @@ class RpmDatabase:
             raise RpmError("no table %s" % error) from error
 
     def owners(self, paths, found):
-        """As NdbDatabase's: enter the owners of paths in found."""
+        """As owners_in(), by the index of base names."""
         problem = None
         for path in paths:
             try:
@@ -93,12 +101,52 @@ class RpmDatabase:
         return None
 
 
+def owners_in(headers, paths, found):
+    """The packages that own paths, from all headers. A damaged one does not hide the others.
+
+    :arg headers: iterable of bytes.
+    :arg paths: set of bytes, absolute, spelt as in the package.
+    :arg found: dict, which gets path -> ``{"manager": "rpm", "name": str, "version": str}`` for those that have an owner.
+    :raises RpmError: a header is damaged, or there are too many.
+    """
+    wanted = {}
+    for path in paths:
+        folder, _slash, base = path.rpartition(b"/")
+        wanted.setdefault(base, {})[folder + b"/"] = path
+    octets, files, problem = 0, 0, None
+    for content in headers:
+        octets += len(content)
+        if octets > _MAX_ALL_HEADERS or files > _MAX_ALL_FILES:
+            raise RpmError("more than %d bytes of headers or %d files" % (_MAX_ALL_HEADERS, _MAX_ALL_FILES))
+        try:
+            files += _enter_owned(Header(content), wanted, found)
+        except RpmError as error:
+            problem = problem or error
+    if problem is not None:
+        raise problem
+
+
+def _enter_owned(header, wanted, found):
+    """Enter in found what a package owns of wanted (base name -> folder -> path); returns how many files the package has."""
+    names = header.texts(_BASENAMES)
+    if not wanted.keys().isdisjoint(names):
+        for number, name in enumerate(names):
+            if name not in wanted:
+                continue
+            folder = header.folder(number)
+            path = wanted[name].get(folder)
+            if path is not None and path not in found:
+                owner = owner_in(header, folder, number)
+                if owner is not None:
+                    found[path] = owner
+    return len(names)
+
+
 def owner_in(header, folder, number):
     """The package of a header, where its file of that number is in that folder and is installed; else None."""
-    index = header.integer(_DIRINDEXES, number)
-    if index is None or header.text(_DIRNAMES, index) != folder:
+    if header.folder(number) != folder:
         return None
-    if header.byte(_FILESTATES, number) in (_STATE_REPLACED, _STATE_NOT_INSTALLED):
+    if header.byte(_FILESTATES, number) not in _STATES_THERE:
         return None
     name, version, release = header.text(_NAME, 0), header.text(_VERSION, 0), header.text(_RELEASE, 0)
     if not name or version is None or release is None:
@@ -140,6 +188,11 @@ class Header:
             return None
         return self._data[offset + number]
 
+    def folder(self, number):
+        """The folder (bytes, with a slash at its end) of the file of that number, or None."""
+        index = self.integer(_DIRINDEXES, number)
+        return None if index is None else self.text(_DIRNAMES, index)
+
     def text(self, tag, number):
         texts = self.texts(tag)
         return texts[number] if 0 <= number < len(texts) else None
@@ -148,5 +201,7 @@ class Header:
         """All texts of a tag: list of bytes, empty where it is not there."""
         if tag not in self._split:
             _kind, offset, count = self._index.get(tag, (0, 0, 0))
+            if count > _MAX_TEXTS:
+                raise RpmError("%d texts in a header" % count)
             self._split[tag] = self._data[offset:].split(b"\0", min(count, len(self._data)))[:count]
         return self._split[tag]
