@@ -231,6 +231,7 @@ enum counter_id {
 	COUNT_STORAGE_FULL,	/* a socket's state could not be kept: only its first packet was copied */
 	COUNT_UNPARSED,		/* packets whose headers are none the program can step over */
 	COUNT_CAPPED,		/* handshakes longer than what is copied of one */
+	COUNT_IO_URING_OPENS,	/* opens through io_uring that are not looked into */
 	COUNTER_IDS,
 };
 

@@ -5,7 +5,7 @@
  *
  * A program on the return of the kernel function behind all open system calls. Where the kernel can't have that (arm64 before 6.0,
  * function tracing not built in), one on the return of every system call, which leaves at once where it is not an open, and costs
- * each of them some 70 ns. At the return the opened struct file is known, so relative names, dirfd, symlinks, chroots and containers need no work: its dentry is walked to the
+ * each of them some 70 ns. Opens through io_uring have programs of their own: io_uring.bpf.h. At the return the opened struct file is known, so relative names, dirfd, symlinks, chroots and containers need no work: its dentry is walked to the
  * root. No map carries state from entry to return, and the file name's page is resident, because the kernel has just read it.
  *
  * What a file is, is told by its content, in user space. It writes its verdict on each inode back into `classes`; opens of
@@ -22,8 +22,10 @@ char LICENSE[] SEC("license") = "GPL";
 #define S_IFREG 0100000
 #define S_IFCHR 0020000
 #define O_ACCMODE 03
-/* MKDEV(1, 8) and MKDEV(1, 9), Documentation/admin-guide/devices.txt */
+#define PF_IO_WORKER 0x10	/* include/linux/sched.h, 5.12: a thread of io_uring, which has a name of its own */
+#define SHORTEST_HINTED_NAME 6	/* four bytes, one before them and the NUL */
 #define EFAULT 14
+/* MKDEV(1, 8) and MKDEV(1, 9), Documentation/admin-guide/devices.txt */
 #define DEV_RANDOM 0x100008
 #define DEV_URANDOM 0x100009
 
@@ -120,6 +122,8 @@ static __always_inline void report(struct open_record *record, struct task_struc
 	long failed;
 
 	fill_subject(&record->event.subject, task);
+	if (BPF_CORE_READ(task, flags) & PF_IO_WORKER)
+		BPF_CORE_READ_INTO(&record->event.subject.comm, task, group_leader, comm);
 	record->event.path_size = path_size;
 	record->event.name_size = name_size;
 	record->event.pad = 0;
@@ -212,6 +216,17 @@ static __always_inline void opened(struct task_struct *task, struct request *req
 	report(record, task, path_size, 0, known);
 }
 
+static __always_inline long read_name(void *to, __u32 size, struct request *request, long offset)
+{
+	return request->name_in_kernel ? bpf_probe_read_kernel(to, size, request->name + offset) : bpf_probe_read_user(to, size, request->name + offset);
+}
+
+/* Its size with the NUL, at most MAX_NAME, or -errno. */
+static __always_inline long copy_name(char *to, struct request *request)
+{
+	return request->name_in_kernel ? bpf_probe_read_kernel_str(to, MAX_NAME, request->name) : bpf_probe_read_user_str(to, MAX_NAME, request->name);
+}
+
 #define HASHED_WORDS 64
 #define FNV_PRIME 1099511628211ULL
 
@@ -219,7 +234,7 @@ static __always_inline void opened(struct task_struct *task, struct request *req
  * Tells failed names apart in the counter key: FNV-1a in words of eight bytes over the first 512 and the last eight, the length
  * and the directory the name starts from. copy is the name in a map value; what is behind its end there is not looked at.
  */
-static __always_inline __u32 hash_name(const char *copy, const char *name, __u64 size, __u64 base)
+static __always_inline __u32 hash_name(const char *copy, struct request *request, __u64 size, __u64 base)
 {
 	__u64 hash = (14695981039346656037ULL ^ size) * FNV_PRIME;
 	__u64 tail = 0;
@@ -232,10 +247,10 @@ static __always_inline __u32 hash_name(const char *copy, const char *name, __u64
 		hash = (hash ^ *(__u64 *)(copy + i * 8)) * FNV_PRIME;
 	}
 	if (size >= 9) {
-		bpf_probe_read_user(&tail, sizeof(tail), name + size - 9);
+		read_name(&tail, sizeof(tail), request, size - 9);
 	} else {
-		bpf_probe_read_user(&head, sizeof(head), name);
-		bpf_probe_read_user(&tail, 4, name + size - 5);
+		read_name(&head, sizeof(head), request, 0);
+		read_name(&tail, 4, request, size - 5);
 	}
 	hash = (hash ^ tail) * FNV_PRIME;
 	hash = (hash ^ head) * FNV_PRIME;
@@ -258,12 +273,12 @@ static __always_inline void refused(struct task_struct *task, struct request *re
 	record = bpf_map_lookup_elem(&scratch, &zero);
 	if (!record)
 		return;
-	size = bpf_probe_read_user_str(record->data + WALK_ROOM, MAX_NAME, request->name);
+	size = copy_name(record->data + WALK_ROOM, request);
 	if (size < 0)
 		count(COUNT_USER_FAULT);
-	if (size < 6)
-		return;		/* four bytes, one before them and the NUL */
-	if (bpf_probe_read_user(&last4, sizeof(last4), request->name + size - 5) || !hinted(last4))
+	if (size < SHORTEST_HINTED_NAME)
+		return;
+	if (read_name(&last4, sizeof(last4), request, size - 5) || !hinted(last4))
 		return;
 	count(COUNT_HITS);
 	fill_image(&record->event.key.image, task);
@@ -271,7 +286,7 @@ static __always_inline void refused(struct task_struct *task, struct request *re
 	record->event.key.device = 0;
 	record->event.key.open_flags = request->flags;
 	record->event.key.error = (__s32)error;
-	bpf_probe_read_user(&first, sizeof(first), request->name);
+	read_name(&first, sizeof(first), request, 0);
 	if (first == '/') {
 		dentry = BPF_CORE_READ(task, fs, root.dentry);
 		vfsmount = BPF_CORE_READ(task, fs, root.mnt);
@@ -284,7 +299,7 @@ static __always_inline void refused(struct task_struct *task, struct request *re
 		dentry = BPF_CORE_READ(directory, f_path.dentry);
 		vfsmount = BPF_CORE_READ(directory, f_path.mnt);
 	}
-	record->event.key.variant = hash_name(record->data + WALK_ROOM, request->name, size, (__u64)dentry);
+	record->event.key.variant = hash_name(record->data + WALK_ROOM, request, size, (__u64)dentry);
 	if (counted_before(&record->event.key))
 		return;
 	record->event.flags = walk_path(&record->walk, dentry, vfsmount);
@@ -296,7 +311,7 @@ static __always_inline void refused(struct task_struct *task, struct request *re
 	if (path_size > WALK_ROOM)
 		return;
 	/* Again, behind the base's path, where it belongs. */
-	size = bpf_probe_read_user_str(record->data + path_size, MAX_NAME, request->name);
+	size = copy_name(record->data + path_size, request);
 	if (size < 0 || size > MAX_NAME)
 		return;
 	report(record, task, path_size, size, 1);
@@ -344,6 +359,7 @@ int open_return(__u64 *ctx)
 	bpf_probe_read_kernel(&flags, sizeof(flags), (void *)ctx[2]);
 	request.dirfd = (int)ctx[0];
 	request.name = (const char *)ctx[1];
+	request.name_in_kernel = 0;
 	request.flags = (__u32)flags & ~O_LARGEFILE;	/* the kernel sets it for 64-bit programs */
 	return returned(&request, (int)ctx[3]);
 }
@@ -358,6 +374,9 @@ int handle_return(__u64 *ctx)
 		return 0;
 	request.dirfd = AT_FDCWD;
 	request.name = 0;
+	request.name_in_kernel = 0;
 	request.flags = (__u32)ARG3(regs);
 	return returned(&request, (long)ctx[1]);
 }
+
+#include "io_uring.bpf.h"

@@ -11,7 +11,8 @@
 struct request {
 	int dirfd;
 	__u32 flags;
-	const char *name;	/* in user memory; NULL where the call has none */
+	const char *name;	/* NULL where the call has none */
+	int name_in_kernel;	/* else it is in user memory */
 };
 
 /* Numbers: arch/x86/entry/syscalls/syscall_{64,32}.tbl, include/uapi/asm-generic/unistd.h. */
@@ -73,6 +74,7 @@ static __always_inline int decode(struct pt_regs *regs, struct task_struct *task
 
 	request->dirfd = AT_FDCWD;
 	request->name = 0;
+	request->name_in_kernel = 0;
 	switch (number) {
 	case NR_OPENAT:
 		request->dirfd = (int)ARG1(regs);

@@ -18,6 +18,7 @@ _LOSSES = {
     "perf_records": "%d records of mappings were lost because perf's buffer was full",
     "unnamed_mappings": "%d executable mappings are of files whose path is too long for perf: libraries may be among them",
     "unclassified_opens": "%d opens of files of unknown content were not looked at: too many at once",
+    "io_uring_opens": "%d opens went through io_uring and were not looked into: their files are missing",
     "storage_full": "%d connections had no room for their state: of their handshakes only the first packet was read",
     "unparsed": "%d packets have IPv6 extension headers that are not stepped over",
     "capped": "%d handshakes are longer, or in more pieces, than what is copied of one",

@@ -31,7 +31,8 @@ LOOK_TLS, LOOK_SSH = 1, 2
 WIRE_KNOWN, WIRE_GAP, WIRE_START = 1, 2, 4
 
 # enum counter_id, in order
-COUNTERS = ("hits", "ring_full", "map_full", "user_fault", "unclassified", "nested", "ssh", "storage_full", "unparsed", "capped")
+COUNTERS = ("hits", "ring_full", "map_full", "user_fault", "unclassified", "nested", "ssh", "storage_full", "unparsed", "capped",
+            "io_uring_opens")
 
 _HEADER = struct.Struct("<HHIQ")
 _SUBJECT = struct.Struct("<IIQIIQII16s")

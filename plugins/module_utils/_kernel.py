@@ -19,7 +19,7 @@ from ._errors import AuditError
 
 # arch/x86/entry/syscalls/syscall_64.tbl; include/uapi/asm-generic/unistd.h
 # those above 423 are the same everywhere
-_NEW_NUMBERS = {"fsopen": 430, "fsconfig": 431, "fsmount": 432}
+_NEW_NUMBERS = {"io_uring_setup": 425, "fsopen": 430, "fsconfig": 431, "fsmount": 432}
 _NUMBERS = {"x86_64": dict(_NEW_NUMBERS, bpf=321, perf_event_open=298), "aarch64": dict(_NEW_NUMBERS, bpf=280, perf_event_open=241)}
 
 # enum bpf_cmd, include/uapi/linux/bpf.h
@@ -163,6 +163,15 @@ def takes_function_programs():
     except OSError as error:
         return error.errno == errno.EINVAL
     raise OSError(errno.EPROTO, "a program for no function was loaded")
+
+
+def has_io_uring():
+    """Whether the kernel was built with io_uring (bool), be it allowed or not. Asked with no parameters, so that no ring is made."""
+    try:
+        _syscall("io_uring_setup", ctypes.c_uint(0), None)
+    except OSError as error:
+        return error.errno != errno.ENOSYS
+    raise OSError(errno.EPROTO, "a ring was made of no parameters")
 
 
 def missed_runs(program_fd):

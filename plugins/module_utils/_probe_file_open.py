@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, Optional
 from . import _events, _kernel
 from ._file_names import NAME_HINTS
 from ._libbpf import LoadError
-from ._probe import BpfProbe
+from ._probe import PARTIAL, BpfProbe
 from ._ring import Ring
 
 if TYPE_CHECKING:
@@ -37,9 +37,14 @@ _LONGEST_NAME = 4095
 _WRITES = os.O_WRONLY | os.O_RDWR
 
 
-# (hook, programs of the object). The second costs every system call of the host.
-_AT_OPENS = ("fexit/do_sys_openat2", ("open_return", "handle_return"))
-_AT_ALL_SYSTEM_CALLS = ("tp_btf/sys_exit", ("any_return",))
+# Count the opens through io_uring that are not seen: one of them, the tracepoint of the other is not there.
+_RING_COUNTERS = ("ring_request", "ring_entry")
+# (hook, programs of the object, those of which one suffices), best first. The last costs every system call of the host.
+_WAYS = (
+    ("fexit/do_sys_openat2", ("open_return", "handle_return", "ring_open", "ring_return"), ()),
+    ("fexit/do_sys_openat2", ("open_return", "handle_return"), _RING_COUNTERS),
+    ("tp_btf/sys_exit", ("any_return",), _RING_COUNTERS),
+)
 
 
 class FileObserved(NamedTuple):
@@ -68,6 +73,7 @@ class FileOpenProbe(BpfProbe):
 
     def __init__(self, libbpf, ring, wake_at):
         super().__init__(libbpf, ring, wake_at)
+        self._ring_counters = ()
         self._looker = None
         self._unknown = None
         self._classes = None
@@ -80,18 +86,21 @@ class FileOpenProbe(BpfProbe):
         self._truncated = 0
 
     def _open(self):
-        if _kernel.takes_function_programs():
-            self.hook, self.programs = _AT_OPENS
+        ways = _WAYS if _kernel.takes_function_programs() else _WAYS[-1:]
+        for way in ways[:-1]:
             try:
-                super()._open()
+                self._open_as(*way)
                 return
             except (LoadError, OSError):
                 self.close()
-        self.hook, self.programs = _AT_ALL_SYSTEM_CALLS
+        self._open_as(*ways[-1])
+
+    def _open_as(self, hook, programs, ring_counters):
+        self.hook, self.programs, self._ring_counters = hook, programs, ring_counters
         super()._open()
 
     def _prepare(self):
-        self._object.want_programs(self.programs)
+        self._object.want_programs(self.programs + self._ring_counters)
         self._unknown = Ring(_UNKNOWN_RING)
         self._object.reuse_map("unknown_events", self._unknown.fd)
 
@@ -101,6 +110,19 @@ class FileOpenProbe(BpfProbe):
             hints.put(hint, b"\1")
         self._classes = _kernel.Map(self._object.map_fd("classes"), _events.INODE_KEY.size, 1)
         self._opens = _kernel.Map(self._object.map_fd("opens"), _events.OPEN_KEY.size, _events.COUNTER.size)
+
+    def _attach(self):
+        super()._attach()
+        for program in self._ring_counters:
+            try:
+                self._object.attach(program)
+            except LoadError:
+                continue
+            self.programs += (program,)
+            return
+        if self._ring_counters and _kernel.has_io_uring():
+            self.status = PARTIAL
+            self.reason = "opens through io_uring are neither seen nor counted: the kernel has none of the tracepoints"
 
     @property
     def looker(self):
@@ -229,6 +251,8 @@ class FileOpenProbe(BpfProbe):
         unclassified = self.counters()["unclassified"] + self._passed_over
         if unclassified:
             losses["unclassified_opens"] = unclassified
+        if self.counters()["io_uring_opens"]:
+            losses["io_uring_opens"] = self.counters()["io_uring_opens"]
         if self._truncated:
             losses["path_truncated"] = self._truncated
         return losses

@@ -8,6 +8,7 @@ Each step starts processes of its own, waits for them and notes what they were. 
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 RELATIVE_OPENS = 25
+RING_OPENS = 40
 INIT_CALLS = 1000
 UNTOUCHED_CALLS = 30
 PASSWORD = "correct-horse-battery"
@@ -60,6 +62,16 @@ with open('name', 'r+b') as file:
         page = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
         if crypto.EVP_Q_digest(None, ctypes.addressof(ctypes.c_char.from_buffer(page)), None, digest, 64, digest, None) != 1:
             raise SystemExit('EVP_Q_digest failed')
+"""
+
+# One open of the usual kind, so that the process is known wherever the others can't be seen.
+_OPEN_BY_RING = f"""
+{(Path(__file__).resolve().parent.parent / "ring_opens.py").read_text(encoding="ascii")}
+open('server.pem', 'rb').close()
+ring = Ring()
+for number in range({RING_OPENS}):
+    if ring_open(ring, 'server.pem', by=OPENAT2 if number % 2 else OPENAT, how=ASYNC if number % 5 == 0 else 0) < 0:
+        raise SystemExit('not opened')
 """
 
 # Maps its libraries before the window, as a service does: with kernels before 6.6 what is first mapped inside it is probed a moment too late.
@@ -109,6 +121,8 @@ class Load:
         self.python = os.path.realpath(sys.executable)
         self.openssl = _program("openssl")
         self.service_pid = 0
+        # before, io_uring has no function whose return tells all
+        self.rings_are_seen = int(platform.release().split(".")[0]) >= 6
 
     def prepare(self) -> None:
         """What the steps work on; made before the window opens."""
@@ -122,7 +136,7 @@ class Load:
 
     def run(self) -> None:
         for step in (self.digests, self.encryptions, self.new_certificate, self.relative_opens, self.missing_file,
-                     self.killed_process, self.exec_chain, self.many_inits, self.untouched_name, self.other_library, self.tls, self.ssh_proposals):
+                     self.killed_process, self.exec_chain, self.many_inits, self.untouched_name, self.ring_opens, self.other_library, self.tls, self.ssh_proposals):
             print(f"load: {step.__name__}", flush=True)
             step()
 
@@ -158,6 +172,10 @@ class Load:
     def untouched_name(self) -> None:
         """Names in pages that are not there when the call begins."""
         self._python("untouched_name", _UNTOUCHED_NAME)
+
+    def ring_opens(self) -> None:
+        """Opens that are no system calls, by the process and by threads that the kernel makes for it."""
+        self._python("ring_opens", _OPEN_BY_RING)
 
     def other_library(self) -> None:
         """A process from before the window asks a library that is not OpenSSL."""

@@ -80,7 +80,7 @@ def test_every_status_but_attached(status):
 
 
 def test_every_loss_that_a_probe_may_tell_has_its_sentence():
-    for cause in ("ring_full", "map_full", "user_fault", "perf_records", "unclassified_opens", "path_truncated"):
+    for cause in ("ring_full", "map_full", "user_fault", "perf_records", "unclassified_opens", "path_truncated", "io_uring_opens"):
         assert reasons([opened(lost={cause: 4})])[0].startswith("4 ")
 
 

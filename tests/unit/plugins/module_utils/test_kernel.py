@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import errno
 import os
+import types
 
 import pytest
 
 from ansible_collections.cryptofleet.audit.plugins.module_utils import _kernel, _probe_file_open
 from ansible_collections.cryptofleet.audit.plugins.module_utils._errors import AuditError
 from ansible_collections.cryptofleet.audit.plugins.module_utils._libbpf import LoadError
-from ansible_collections.cryptofleet.audit.plugins.module_utils._probe import ATTACHED, BpfProbe
+from ansible_collections.cryptofleet.audit.plugins.module_utils._probe import ATTACHED, PARTIAL, BpfProbe
 
 
 @pytest.mark.parametrize("number, takes", [(errno.EINVAL, True), (errno.EPERM, False), (errno.EACCES, False), (errno.ENOSYS, False)])
@@ -32,38 +33,74 @@ def test_no_runs_are_missed_of_what_is_no_program():
 
 @pytest.fixture
 def probe(monkeypatch):
-    """A FileOpenProbe on a kernel that takes the programs of `takes`; what was tried is in `tried`."""
+    """A FileOpenProbe on a kernel that takes the programs of `takes`; what was tried is in `tried`, what is attached in `attached`."""
     made = _probe_file_open.FileOpenProbe(None, -1, 0)
-    made.tried, made.takes = [], set()
+    made.tried, made.takes, made.attached = [], set(), []
 
-    def attach(self):
-        self.tried.append(self.hook)
-        if not set(self.programs) <= self.takes:
+    def attach(name):
+        if name not in made.takes:
             raise LoadError("refused", errno.ENOENT)
+        made.attached.append(name)
 
-    monkeypatch.setattr(BpfProbe, "_open", attach)
+    def open_it(self):
+        self.tried.append(self.hook)
+        self.attached.clear()
+        self._object = types.SimpleNamespace(attach=attach, close=lambda: None)
+        self._attach()
+
+    monkeypatch.setattr(BpfProbe, "_open", open_it)
     return made
 
 
 def test_opens_are_seen_at_their_own_function_where_the_kernel_lets(probe, monkeypatch):
     monkeypatch.setattr(_kernel, "takes_function_programs", lambda: True)
-    probe.takes = {"open_return", "handle_return", "any_return"}
+    probe.takes = {"open_return", "handle_return", "any_return", "ring_open", "ring_return", "ring_request"}
     probe.open(True)
     assert (probe.status, probe.hook, probe.tried) == (ATTACHED, "fexit/do_sys_openat2", ["fexit/do_sys_openat2"])
+    assert probe.attached == ["open_return", "handle_return", "ring_open", "ring_return"]
 
 
-@pytest.mark.parametrize("asked, tried", [(False, ["tp_btf/sys_exit"]), (True, ["fexit/do_sys_openat2", "tp_btf/sys_exit"])])
+def test_opens_through_io_uring_are_counted_where_their_function_is_another(probe, monkeypatch):
+    """Before 6.0 all is as it was, but for them."""
+    monkeypatch.setattr(_kernel, "takes_function_programs", lambda: True)
+    probe.takes = {"open_return", "handle_return", "any_return", "ring_entry"}
+    probe.open(True)
+    assert (probe.status, probe.hook, probe.tried) == (ATTACHED, "fexit/do_sys_openat2", ["fexit/do_sys_openat2"] * 2)
+    assert tuple(probe.attached) == probe.programs == ("open_return", "handle_return", "ring_entry")
+
+
+@pytest.mark.parametrize("asked, tried", [(False, ["tp_btf/sys_exit"]), (True, ["fexit/do_sys_openat2", "fexit/do_sys_openat2", "tp_btf/sys_exit"])])
 def test_else_at_the_return_of_all_system_calls(probe, monkeypatch, asked, tried):
     monkeypatch.setattr(_kernel, "takes_function_programs", lambda: asked)
-    probe.takes = {"any_return"}
+    probe.takes = {"any_return", "ring_request", "ring_entry"}
     probe.open(True)
     assert (probe.status, probe.hook, probe.tried) == (ATTACHED, "tp_btf/sys_exit", tried)
+    assert probe.programs == ("any_return", "ring_request")
+
+
+@pytest.mark.parametrize("built, status", [(True, PARTIAL), (False, ATTACHED)])
+def test_what_can_not_even_be_counted_is_said_where_it_can_happen(probe, monkeypatch, built, status):
+    monkeypatch.setattr(_kernel, "takes_function_programs", lambda: False)
+    monkeypatch.setattr(_kernel, "has_io_uring", lambda: built)
+    probe.takes = {"any_return"}
+    probe.open(True)
+    assert probe.status == status and ("io_uring" in (probe.reason or "")) is built
+
+
+@pytest.mark.parametrize("number, built", [(errno.EFAULT, True), (errno.EPERM, True), (errno.ENOSYS, False)])
+def test_whether_the_kernel_has_io_uring(monkeypatch, number, built):
+    def refuse(name, *_arguments):
+        assert name == "io_uring_setup"
+        raise OSError(number, "no")
+
+    monkeypatch.setattr(_kernel, "_syscall", refuse)
+    assert _kernel.has_io_uring() is built
 
 
 def test_refused_both_ways(probe, monkeypatch):
     monkeypatch.setattr(_kernel, "takes_function_programs", lambda: True)
     probe.open(True)
-    assert probe.status == "failed" and probe.reason == "refused" and len(probe.tried) == 2
+    assert probe.status == "failed" and probe.reason == "refused" and len(probe.tried) == 3
 
 
 @pytest.mark.parametrize("told, asked, fits", [

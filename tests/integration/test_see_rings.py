@@ -1,0 +1,66 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Opens through io_uring: told like all others where the kernel lets its own function be probed, else counted as not seen."""
+
+from __future__ import annotations
+
+import pathlib
+from types import SimpleNamespace
+
+import pytest
+from support import assert_attached, files, images, python, traced
+from support_files import open_folder
+from support_pki import make_site
+
+RINGS = (pathlib.Path(__file__).resolve().parent.parent / "ring_opens.py").read_text(encoding="ascii")
+# name -> (what a process does in the folder, how many opens that are)
+LOADS = {
+    "inline": ("[ring_open(ring, 'site.key') for each in range(7)]; ring_open(ring, 'site.key', by=OPENAT2)", 8),
+    "worker": ("[ring_open(ring, 'site.key', how=ASYNC) for each in range(5)]; ring_open(ring, 'made.pem', os.O_CREAT | os.O_WRONLY)", 6),
+    "polled": ("ring = Ring(SQPOLL); [ring_open(ring, 'site.key', os.O_NOATIME) for each in range(3)]", 3),
+    "directory": ("at = os.open('sub', os.O_RDONLY); os.chdir('/'); ring_open(ring, '../site.key', directory=at)", 1),
+    "refused": ("[ring_open(ring, 'none.key') for each in range(3)]; ring_open(ring, 'none.key', how=ASYNC); ring_open(ring, 'none.txt')", 5),
+    "slot": ("ring.make_slots(1); assert [ring_open(ring, 'site.key', slot=1) for each in range(2)] == [0, 0]", 2),
+}
+EXPECTED = {
+    "inline": [("site.key", "ok", 8)],
+    "worker": [("made.pem", "ok", 1), ("site.key", "ok", 5)],
+    "polled": [("site.key", "ok", 3)],
+    "directory": [("site.key", "ok", 1)],
+    "refused": [("none.key", "ENOENT", 4)],
+    "slot": [],
+}
+
+
+@pytest.fixture(scope="module")
+def seen():
+    with open_folder() as folder:
+        make_site(folder)
+        (folder / "sub").mkdir()
+        with traced() as window:
+            pids = {name: python("%s\nring = Ring()\n%s" % (RINGS, code), cwd=folder).pid for name, (code, _opens) in LOADS.items()}
+        assert_attached(window.profile)
+        probe = next(probe for probe in window.profile["coverage"]["probes"] if probe["name"] == "file_open")
+        # a process of which nothing is told is in no profile
+        entries = {name: images(window.profile, pid) for name, pid in pids.items()}
+        yield SimpleNamespace(folder=folder, images=entries, lost=probe["lost"], coverage=window.profile["coverage"],
+                              # where functions of the kernel can be probed, its opens are hooked there
+                              told=probe["hook"].startswith("fexit/"))
+
+
+@pytest.mark.parametrize("name", LOADS)
+def test_each_open_is_told_or_none(seen, name):
+    told = sorted((item["path"], item["result"], item["count"]) for image in seen.images[name] for item in files(image)
+                  if item["path"].startswith(str(seen.folder)))
+    assert told == [("%s/%s" % (seen.folder, path), result, count) for path, result, count in EXPECTED[name] if seen.told]
+
+
+def test_what_is_not_told_is_lost(seen):
+    lost = LOADS["slot"][1] if seen.told else sum(opens for _code, opens in LOADS.values())
+    assert seen.lost == {"io_uring_opens": lost}
+    assert seen.coverage["complete"] is False
+    assert "%d opens went through io_uring and were not looked into: their files are missing" % lost in seen.coverage["reasons"]
+
+
+def test_threads_of_the_kernel_are_not_taken_for_processes(seen):
+    assert {image["name"] for each in seen.images.values() for image in each} == ({"python3"} if seen.told else set())
