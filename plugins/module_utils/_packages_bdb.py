@@ -82,11 +82,11 @@ class BdbDatabase:
                 try:
                     yield self._content(item)
                 except RpmError as error:
-                    self._problem = self._problem or error
+                    self._problem = self._problem or str(error)
         if self._unused and self._missing > 0:
-            self._problem = self._problem or RpmError("%d of %d keys are not there" % (self._missing, self._keys))
+            self._problem = self._problem or "%d of %d keys are not there" % (self._missing, self._keys)
         if self._problem is not None:
-            raise self._problem
+            raise RpmError(self._problem)
 
     def _items(self, bucket):
         """Generator of the values of a bucket, each as it is on the bucket's pages (bytes)."""
@@ -96,7 +96,7 @@ class BdbDatabase:
                 page, _before, number, entries, _used = self._page(number, _HASHES)
                 yield from self._values(page, entries)
         except RpmError as error:
-            self._problem = self._problem or error
+            self._problem = self._problem or str(error)
 
     def _values(self, page, entries):
         """List of the values on a page: items lie one before the other from the end, a key and its value alternately."""

@@ -28,6 +28,7 @@ _MAX_HEADERS = 128 << 20  # bytes of headers read for one question; that of a ke
 # Bounds where all headers are gone through. The largest real ones: some thousand packages with 50 KB each, a package of 100000 files.
 MAX_HEADER = 32 << 20
 _MAX_ALL_HEADERS = 1 << 29
+_MAX_ENTRIES = 65535  # rpm's own: lib/header.c: HEADER_TAGS_MAX
 _MAX_TEXTS = 1 << 19
 _MAX_ALL_FILES = 1 << 21
 
@@ -121,9 +122,10 @@ def owners_in(headers, paths, found):
         try:
             files += _enter_owned(Header(content), wanted, found)
         except RpmError as error:
-            problem = problem or error
+            problem = problem or str(error)  # the error itself would keep the header
+        del content  # before the next is read: there are large ones
     if problem is not None:
-        raise problem
+        raise RpmError(problem)
 
 
 def _enter_owned(header, wanted, found):
@@ -165,28 +167,32 @@ class Header:
         if len(blob) < 8:
             raise RpmError("header of %d bytes" % len(blob))
         entries, size = struct.unpack_from(">II", blob)
-        begin = 8 + 16 * entries
-        if begin + size > len(blob):
+        self._begin = 8 + 16 * entries
+        self._end = self._begin + size
+        if self._end > len(blob):
             raise RpmError("header is cut short")
-        self._data = blob[begin:begin + size]
+        if entries > _MAX_ENTRIES:
+            raise RpmError("%d entries in a header" % entries)
+        self._blob = blob
         self._index = {}
-        for tag, kind, offset, count in struct.iter_unpack(">IIII", blob[8:begin]):
+        for tag, kind, offset, count in struct.iter_unpack(">IIII", blob[8:self._begin]):
             if tag in _TAGS and tag not in self._index:
                 self._index[tag] = (kind, offset, count)
         self._split = {}
 
     def integer(self, tag, number):
         kind, offset, count = self._index.get(tag, (0, 0, 0))
-        at = offset + 4 * number
-        if kind != _INT32 or not 0 <= number < count or at + 4 > len(self._data):
+        at = self._begin + offset + 4 * number
+        if kind != _INT32 or not 0 <= number < count or at + 4 > self._end:
             return None
-        return struct.unpack_from(">I", self._data, at)[0]
+        return struct.unpack_from(">I", self._blob, at)[0]
 
     def byte(self, tag, number):
         _kind, offset, count = self._index.get(tag, (0, 0, 0))
-        if not 0 <= number < count or offset + number >= len(self._data):
+        at = self._begin + offset + number
+        if not 0 <= number < count or at >= self._end:
             return None
-        return self._data[offset + number]
+        return self._blob[at]
 
     def folder(self, number):
         """The folder (bytes, with a slash at its end) of the file of that number, or None."""
@@ -203,5 +209,5 @@ class Header:
             _kind, offset, count = self._index.get(tag, (0, 0, 0))
             if count > _MAX_TEXTS:
                 raise RpmError("%d texts in a header" % count)
-            self._split[tag] = self._data[offset:].split(b"\0", min(count, len(self._data)))[:count]
+            self._split[tag] = self._blob[self._begin + offset:self._end].split(b"\0", count)[:count]
         return self._split[tag]
