@@ -18,6 +18,7 @@
 #define LIBRARIES 48
 #define UNREAD_CALLS 256
 #define DEEPEST_STACK 65536	/* bytes that one call of a library takes of the stack */
+#define LONGEST_CALL 1000000000	/* ns until a call reaches the next public function inside the library, as the first that reads its configuration */
 #ifdef ATTACH_COOKIES
 #define HAVE_TASK_BTF	/* whatever has the link that these cookies come by has that too */
 #endif
@@ -108,15 +109,13 @@ struct {
 #define STACK(ctx) ((ctx)->sp)
 #define ADDRESS(ctx) ((ctx)->ip)
 #define RETURN_ADDRESS(ctx, reading, slot) pointer_at(reading, slot)
-#define STILL_RUNS(reading, call) (pointer_at(reading, (call)->slot) == (call)->return_address)
-#define LONGEST_CALL 1000000000	/* ns until a call reaches the next public function inside the library, as the first that reads its configuration */
+#define FRAME(ctx) 0
 #define ARGUMENTS(ctx) { { (ctx)->di, (ctx)->si, (ctx)->dx, (ctx)->cx, (ctx)->r8, (ctx)->r9 } }
 #else
 #define STACK(ctx) ((ctx)->sp)
 #define ADDRESS(ctx) ((ctx)->pc)
 #define RETURN_ADDRESS(ctx, reading, slot) ((ctx)->regs[30])
-#define STILL_RUNS(reading, call) 1	/* a frame holds it where the compiler likes: time must do */
-#define LONGEST_CALL 10000000
+#define FRAME(ctx) ((ctx)->regs[29])
 #define ARGUMENTS(ctx) { { (ctx)->regs[0], (ctx)->regs[1], (ctx)->regs[2], (ctx)->regs[3], (ctx)->regs[4], (ctx)->regs[5] } }
 #endif
 
@@ -206,8 +205,33 @@ static __attribute__((noinline)) int remember_unread(const struct reading *readi
 	return 0;
 }
 
-/* A call from inside the library at `slot`: read what its outer call did not show, if it is that call that is still running. */
-__attribute__((noinline)) int read_again(__u64 slot)
+/* Whether a call has not returned yet: it has its return address on the stack. */
+#if defined(__TARGET_ARCH_x86)
+static __always_inline int still_runs(struct reading *reading, const struct unread_call *call, __u64 frame __attribute__((unused)))
+{
+	return pointer_at(reading, call->slot) == call->return_address;
+}
+#else
+#define MOST_FRAMES 12
+#define ADDRESS_BITS ((1UL << 48) - 1)	/* above them a signed return address has its code (pointer authentication) */
+
+/* Where, is for the compiler to choose: in one of the frame records that x29 leads to (AAPCS64, 6.4.6), which compilers keep by default. */
+static __always_inline int still_runs(struct reading *reading, const struct unread_call *call, __u64 frame)
+{
+	for (int i = 0; i < MOST_FRAMES && frame && frame < call->slot; i++) {
+		if (!((pointer_at(reading, frame + 8) ^ call->return_address) & ADDRESS_BITS))
+			return 1;
+		frame = pointer_at(reading, frame);
+	}
+	return 0;
+}
+#endif
+
+/*
+ * A call from inside the library at `slot`: read what its outer call did not show, if it is that call that is still running.
+ * Not static, so that the verifier checks it once and not for each state of its caller.
+ */
+__attribute__((noinline)) int read_again(__u64 slot, __u64 frame)
 {
 	__u32 thread = (__u32)bpf_get_current_pid_tgid();
 	struct unread_call *call = bpf_map_lookup_elem(&unread_calls, &thread);
@@ -219,7 +243,7 @@ __attribute__((noinline)) int read_again(__u64 slot)
 
 	if (!call)
 		return 0;
-	if (call->slot - slot - 1 >= DEEPEST_STACK || bpf_ktime_get_boot_ns() - call->time > LONGEST_CALL || !STILL_RUNS(&reading, call))
+	if (call->slot - slot - 1 >= DEEPEST_STACK || bpf_ktime_get_boot_ns() - call->time > LONGEST_CALL || !still_runs(&reading, call, frame))
 		goto over;
 	function = bpf_map_lookup_elem(&functions, &call->row);
 	if (!function)
@@ -272,7 +296,7 @@ static __attribute__((noinline)) int called(struct pt_regs *ctx, __u64 library, 
 	if (key.internal) {
 		calls->internal += 1;
 		if (any_unread)
-			read_again(slot);
+			read_again(slot, FRAME(ctx));
 	} else if (turned_from_tail_call(function, library, index, slot, reading.return_address)) {
 		count(COUNT_NESTED);
 		return 0;
