@@ -227,7 +227,8 @@ def test_a_file_that_is_cut(content, asked):
 @pytest.mark.parametrize("module, bound, value, problem", [
     (_packages_bdb, "_MAX_PAGES", 50, "more than 50 pages"), (_packages_bdb, "_MAX_BYTES", 50 * 4096, "more than 50 pages"),
     (_packages_bdb, "MAX_HEADER", 100000, "a header of"), (_packages_rpm, "_MAX_ALL_HEADERS", 100000, "more than 100000 bytes of headers"),
-    (_packages_rpm, "_MAX_ENTRIES", 10, "entries in a header"), (_packages_rpm, "_MAX_ALL_FILES", 2000, "or 2000 files"), (_packages_rpm, "_MAX_TEXTS", 900, "texts in a header")])
+    (_packages_rpm, "_MAX_ALL_FILES", 2000, "or 2000 files"), (_packages_rpm, "_MAX_ENTRIES", 10, "entries in a header"),
+    (_packages_rpm, "_MAX_TEXTS", 900, "texts in a header")])
 def test_bounds_are_told(headers, tmp_path, asked, monkeypatch, module, bound, value, problem):
     key = struct.Struct("<I").pack
     rpm_bdb.write_hash(tmp_path / "x", [(key(number), headers["plain"]) for number in range(1, 4)])
