@@ -219,7 +219,7 @@ class PackageIndex:
         try:
             self._rpm.owners({spelling for spellings in wanted.values() for spelling in spellings}, found)
         except RpmError as error:
-            self._note("rpm: the database is damaged: %s" % error)
+            self._note("rpm: the database is damaged or was just being written: %s" % error)
         for path, spellings in wanted.items():
             self._known[path] = next((found[spelling] for spelling in spellings if spelling in found), None)
 

@@ -44,7 +44,12 @@ class BdbDatabase:
         :raises RpmError: it is not such a database. OSError: reading fails.
         """
         self._fd = fd
-        head = os.pread(fd, _META_SIZE, 0)
+        self._left, self._missing, self._unused, self._problem = 0, 0, 0, None
+        self._read_head()
+
+    def _read_head(self):
+        """Read what the head says; anew for each question, as the file may grow between them."""
+        head = os.pread(self._fd, _META_SIZE, 0)
         if len(head) < _META_SIZE:
             raise RpmError("no head")
         order = next((order for order in "<>" if struct.unpack_from(order + "I", head, _META_AT)[0] == _MAGIC), None)
@@ -63,17 +68,23 @@ class BdbDatabase:
         self._keys = struct.unpack_from(order + "I", head, _KEYS_AT)[0]
         self._spares = struct.unpack_from(order + "32I", head, _SPARES_AT)
         self._page_head, self._place, self._order = struct.Struct(order + _PAGE), struct.Struct(order + "II"), order
-        self._left, self._missing, self._unused, self._problem = 0, 0, 0, None
 
     def owners(self, paths, found):
         """As owners_in(), with the headers of the database. OSError: reading fails."""
-        owners_in(self._headers(), paths, found)
+        written = os.fstat(self._fd).st_mtime_ns
+        try:
+            owners_in(self._headers(), paths, found)
+        except RpmError:
+            if os.fstat(self._fd).st_mtime_ns == written:
+                raise
+            owners_in(self._headers(), paths, found)  # rpm was just writing it: once more
 
     def _headers(self):
         """Generator of the headers (bytes).
 
         :raises RpmError: at the end, if some could not be read.
         """
+        self._read_head()
         # A page has one place, so that more reads than pages are a circle.
         self._left, self._problem = min(self._last, _MAX_PAGES, _MAX_BYTES // self._size), None
         self._missing, self._unused = self._keys, 0

@@ -18,7 +18,7 @@ from ansible_collections.cryptofleet.audit.plugins.module_utils import _packages
 from ansible_collections.cryptofleet.audit.plugins.module_utils._packages import PackageIndex
 from ansible_collections.cryptofleet.audit.plugins.module_utils._packages_bdb import BdbDatabase
 from ansible_collections.cryptofleet.audit.plugins.module_utils._packages_rpm import Header, RpmError
-from ansible_collections.cryptofleet.audit.tests.unit.plugins.module_utils import rpm_bdb, rpm_made
+from ansible_collections.cryptofleet.audit.tests.unit.plugins.module_utils import rpm_bdb, rpm_bdb_by_rpm, rpm_made
 from ansible_collections.cryptofleet.audit.tests.unit.plugins.module_utils.damage import damaged
 
 DEMO = {"manager": "rpm", "name": "demo", "version": "2:1.2.3-4.el9"}
@@ -143,6 +143,48 @@ def test_pages_of_older_berkeley_db(headers, tmp_path):
     is_told(folder, tmp_path)
 
 
+def test_a_database_of_rpm_itself(asked):
+    """With a package that was removed."""
+    plain, gone = b"/opt/plain/many/a_rather_long_file_name_number_300", b"/opt/gone/libshared.so.1"
+    assert asked(rpm_bdb_by_rpm.PACKAGES, [OF_DEMO, plain, gone]) == ({OF_DEMO: DEMO, plain: PLAIN, gone: None}, None)
+
+
+def test_a_database_that_grows_between_questions(headers, tmp_path):
+    packages, key = tmp_path / "var/lib/rpm/Packages", struct.Struct("<I").pack
+    packages.parent.mkdir(parents=True)
+    rpm_bdb.write_hash(packages, [(key(1), headers["demo"])])
+    with PackageIndex(os.fsencode(str(tmp_path))) as index:
+        assert index.owner(OF_DEMO) == DEMO
+        rpm_bdb.write_hash(packages, [(key(2), headers["plain"])])
+        assert index.owner(OF_PLAIN) == PLAIN
+        assert index.problem is None
+
+
+def test_a_database_that_is_written_meanwhile_is_read_once_more(content, tmp_path, monkeypatch):
+    path = tmp_path / "Packages"
+    path.write_bytes(content[:-4096])
+    os.utime(str(path), (0, 0))
+
+    problems = []
+
+    def finish(octets, paths, found):
+        """What rpm does while the file is read."""
+        try:
+            _packages_rpm.owners_in(octets, paths, found)
+        except RpmError as error:
+            problems.append(str(error))
+            path.write_bytes(content)
+            raise
+    monkeypatch.setattr(_packages_bdb, "owners_in", finish)
+    fd, found = os.open(str(path), os.O_RDONLY), {}
+    try:
+        BdbDatabase(fd).owners({OF_DEMO, OF_PLAIN}, found)
+    finally:
+        os.close(fd)
+    assert found == {OF_DEMO: DEMO, OF_PLAIN: PLAIN}
+    assert problems == ["the file is cut short"]
+
+
 @pytest.mark.parametrize("entries", [[], [(bytes(4), bytes(4))]])
 def test_no_package(tmp_path, asked, entries):
     rpm_bdb.write_hash(tmp_path / "empty", entries)
@@ -174,7 +216,7 @@ def test_a_damaged_package_does_not_hide_the_others(content, asked, octets):
     at = page_of_plain(content)
     owners, problem = asked(content[:at] + octets + content[at + len(octets):])
     assert owners == {OF_DEMO: DEMO, OF_PLAIN: None}
-    assert "rpm: the database is damaged: page " in problem
+    assert "rpm: the database is damaged or was just being written: page " in problem
 
 
 def test_a_header_that_is_damaged_does_not_hide_the_others(headers, tmp_path, asked):
