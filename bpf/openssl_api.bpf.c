@@ -263,7 +263,6 @@ over:
 	return 0;
 }
 
-/* Not inlined: the verifier checks it once for each of the programs below, which are two instructions each. */
 static __attribute__((noinline)) int called(struct pt_regs *ctx, __u64 library, __u64 index)
 {
 	__u32 zero = 0, row = library * FUNCTION_ROWS + index;
@@ -327,8 +326,45 @@ int any_function(struct pt_regs *ctx)
 	return called(ctx, cookie >> 8, cookie & 0xff);
 }
 #else
-/* Older: bpf_get_attach_cookie() came with 5.15, so each row has a program of its own, and each library an object. */
-#define ROW(n) SEC("uprobe/row") int row_##n(struct pt_regs *ctx) { return called(ctx, settings.library, n); }
+/*
+ * Older: each row has a program of its own, and each library an object. All they do is to say which they are to the one that does the work,
+ * so that the verifier follows that one once and not a hundred times. These kernels run both without being interrupted by another task
+ * (uprobe_perf_func() of 5.14).
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(__u32));
+} program_of_rows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} row_called SEC(".maps");
+
+SEC("uprobe/any")
+int any_row(struct pt_regs *ctx)
+{
+	__u32 zero = 0, *row = bpf_map_lookup_elem(&row_called, &zero);
+
+	return row ? called(ctx, settings.library, *row) : 0;
+}
+
+static __always_inline int enter(struct pt_regs *ctx, __u32 number)
+{
+	__u32 zero = 0, *row = bpf_map_lookup_elem(&row_called, &zero);
+
+	if (row) {
+		*row = number;
+		bpf_tail_call(ctx, &program_of_rows, 0);
+	}
+	return 0;
+}
+
+#define ROW(n) SEC("uprobe/row") int row_##n(struct pt_regs *ctx) { return enter(ctx, n); }
 #define ROWS(t) ROW(t##0) ROW(t##1) ROW(t##2) ROW(t##3) ROW(t##4) ROW(t##5) ROW(t##6) ROW(t##7) ROW(t##8) ROW(t##9)
 ROW(0) ROW(1) ROW(2) ROW(3) ROW(4) ROW(5) ROW(6) ROW(7) ROW(8) ROW(9)
 ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6) ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import time
 
 from . import _events, _hit_cost, _kernel
@@ -20,7 +21,7 @@ from ._probe import FAILED, possible_cpus
 from ._uprobe import Closing, MultiAttachment, PerfAttachment, close_all
 
 _MAPS = ("counters", "operations", "last_calls", "function_calls", "functions")
-_ANY_FUNCTION = "any_function"
+_ANY_FUNCTION, _ANY_ROW = "any_function", "any_row"
 # how a kernel says that it has no such link, or no such helper
 _UNKNOWN_TO_THE_KERNEL = (errno.EINVAL, errno.EOPNOTSUPP, LIBBPF_ERRNO_VERIFY)
 _HITS = _events.COUNTERS.index("hits").to_bytes(4, "little")
@@ -181,8 +182,9 @@ class FunctionPrograms:
     def _attach_rows(self, target, name, places):
         programs = {row: "row_%d" % row for row in [*places, _events.MEASURED_ROW]}
         target.object = self._opened("openssl_api_rows", target.index)
-        target.object.want_programs(programs.values())
-        target.object.load(programs.values())
+        target.object.want_programs([*programs.values(), _ANY_ROW])
+        target.object.load([*programs.values(), _ANY_ROW])
+        _kernel.Map(target.object.map_fd("program_of_rows"), 4, 4).put(bytes(4), target.object.program_fd(_ANY_ROW).to_bytes(4, sys.byteorder))
         self._share_maps(target.object)
         self._describe(target, places)
         target.attachment = PerfAttachment({row: target.object.program_fd(program) for row, program in programs.items()}, name, _offsets(places))

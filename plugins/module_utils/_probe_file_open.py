@@ -97,7 +97,16 @@ class FileOpenProbe(BpfProbe):
 
     def _open_as(self, hook, programs, ring_counters):
         self.hook, self.programs, self._ring_counters = hook, programs, ring_counters
-        super()._open()
+        try:
+            super()._open()
+        except LoadError:
+            if not ring_counters:
+                raise
+            # to count them is no reason to see nothing
+            self.close()
+            self._ring_counters = ()
+            super()._open()
+            self._rings_are_unseen("the kernel refuses what would count them")
 
     def _prepare(self):
         self._object.want_programs(self.programs + self._ring_counters)
@@ -121,8 +130,11 @@ class FileOpenProbe(BpfProbe):
             self.programs += (program,)
             return
         if self._ring_counters and _kernel.has_io_uring():
-            self.status = PARTIAL
-            self.reason = "opens through io_uring are neither seen nor counted: the kernel has none of the tracepoints"
+            self._rings_are_unseen("the kernel has none of the tracepoints")
+
+    def _rings_are_unseen(self, why):
+        self.status = PARTIAL
+        self.reason = "opens through io_uring are neither seen nor counted: " + why
 
     @property
     def looker(self):

@@ -42,7 +42,7 @@ assert libc.prctl(22, 2, program, 0, 0) == 0, ctypes.get_errno()  # PR_SET_SECCO
 CORRUPT = '''
 import struct
 from ansible_collections.cryptofleet.audit.plugins.module_utils import _libbpf
-names, how = %(names)r, %(how)r
+names, how, sections_of = %(names)r, %(how)r, %(section)r
 whole = _libbpf.object_bytes
 
 def sections(content):
@@ -57,7 +57,7 @@ def broken(name):
     content = bytearray(whole(name))
     if name in names:
         for text, kind, flags, offset, length in sections(bytes(content)):
-            if kind == 1 and flags & 4 and length:  # PROGBITS, SHF_EXECINSTR
+            if kind == 1 and flags & 4 and length and text.startswith(sections_of):  # PROGBITS, SHF_EXECINSTR
                 if how == "register":
                     content[offset:offset + 8] = struct.pack("<BBhi", 0xBF, 0x80, 0, 0)  # r0 = r8
                 else:
@@ -76,9 +76,9 @@ def forbid(call, number=1):
     return FORBID % {"call": call, "number": number}
 
 
-def corrupt(*names, how="register"):
-    """Code for a fault: the verifier refuses these objects."""
-    return CORRUPT % {"names": names, "how": how}
+def corrupt(*names, how="register", section=""):
+    """Code for a fault: the verifier refuses these objects, or those of their programs whose section begins so."""
+    return CORRUPT % {"names": names, "how": how, "section": section}
 
 
 def without(*capabilities):

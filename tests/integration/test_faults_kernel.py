@@ -155,6 +155,20 @@ def test_the_verifier_refuses_the_newer_way_of_uprobes(key):
         assert operations(process(window.profile, done.pid))["SHA256", "digest"] == 1
 
 
+def test_what_only_counts_is_no_reason_to_see_nothing(key):
+    """The programs that count opens through io_uring, where these can't be seen."""
+    with broken(fault=corrupt("file_open", section="raw_tp/")) as window:
+        done = run("openssl", "dgst", "-sha256", key)
+        window.settle()
+    entry = probe(window.profile, "file_open")
+    assert files(process(window.profile, done.pid), key)
+    if entry["hook"].startswith("fexit/"):  # there they are seen
+        assert entry["status"] == "attached"
+    else:
+        assert entry["status"] == "partial" and "io_uring are neither seen nor counted: the kernel refuses" in entry["reason"]
+        assert window.profile["coverage"]["complete"] is False
+
+
 def test_preflight_has_the_verifiers_words():
     document = ask("preflight", fault=corrupt("file_open")).document
     entry = probe(document, "file_open")
