@@ -3,10 +3,10 @@
 /*
  * Probe `file_open`: which process opened which file, with flags, result and the path the kernel itself resolved.
  *
- * A program on the return of the kernel function behind all open system calls. Where the kernel can't have that (arm64 before 6.0,
- * function tracing not built in), one on the return of every system call, which leaves at once where it is not an open, and costs
- * each of them some 70 ns. Opens through io_uring have programs of their own: io_uring.bpf.h. At the return the opened struct file is known, so relative names, dirfd, symlinks, chroots and containers need no work: its dentry is walked to the
- * root. No map carries state from entry to return, and the file name's page is resident, because the kernel has just read it.
+ * A program on the return of the kernel function behind all open system calls. Where the kernel can't have that (arm64 before 6.4, function tracing not
+ * built in), one on the return of every system call, which leaves at once where it is not an open, and costs each of them some 70 ns. Opens through io_uring
+ * are in io_uring.bpf.h. At the return the opened struct file is known, so relative names, dirfd, symlinks, chroots and containers need no work: its dentry is
+ * walked to the root. No map carries state from entry to return, and the file name's page is resident, because the kernel has just read it.
  *
  * What a file is, is told by its content, in user space. It writes its verdict on each inode back into `classes`; opens of
  * files known to be something else end here. Opens of a name that hints at cryptography, or of a file known to be, go to the

@@ -52,8 +52,8 @@ class Ring:
         struct.pack_into("<I", self.ring, self.array, 0)
         self.asked += 1
         struct.pack_into("<I", self.ring, self.tail, self.asked)
-        wake_and_wait, wait = 3, 1
-        _call(_ENTER, ctypes.c_uint(self.fd), ctypes.c_uint(1), ctypes.c_uint(1), ctypes.c_uint(wake_and_wait if self.flags & SQPOLL else wait), None, ctypes.c_long(0))
+        how = ctypes.c_uint(3 if self.flags & SQPOLL else 1)  # wake the thread; wait for one result
+        _call(_ENTER, ctypes.c_uint(self.fd), ctypes.c_uint(1), ctypes.c_uint(1), how, None, ctypes.c_long(0))
         seen, = struct.unpack_from("<I", self.ring, self.done)
         struct.pack_into("<I", self.ring, self.done, seen + 1)
         return struct.unpack_from("<i", self.ring, self.results + 16 * (seen % self.places) + 8)[0]

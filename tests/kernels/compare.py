@@ -55,11 +55,12 @@ def compare(profile: Entry, load: Load) -> Checks:
 def _coverage(checks: Checks, profile: Entry, load: Load) -> None:
     coverage = profile["coverage"]
     unseen = 0 if load.rings_are_seen else RING_OPENS
-    checks.equal("coverage is complete, but for what this kernel can't tell", (not unseen, [
-        f"{unseen} opens went through io_uring and were not looked into: their files are missing"] if unseen else []), (coverage["complete"], coverage["reasons"]))
+    reasons = [f"{unseen} opens went through io_uring and were not looked into: their files are missing"] if unseen else []
+    checks.equal("coverage is complete, but for what this kernel can't tell", (not unseen, reasons), (coverage["complete"], coverage["reasons"]))
     lost = {"io_uring_opens": unseen} if unseen else {}
     checks.equal("nothing else is lost", lost, coverage["lost"])
-    checks.equal("no probe has lost anything else", {"file_open": lost} if lost else {}, {probe["name"]: probe["lost"] for probe in coverage["probes"] if probe["lost"]})
+    checks.equal("no probe has lost anything else", {"file_open": lost} if lost else {},
+                 {probe["name"]: probe["lost"] for probe in coverage["probes"] if probe["lost"]})
     checks.equal("the engine's grade", "full", profile["engine"]["grade"])
     checks.equal("the probes of the profile", sorted(PROBES), sorted(probe["name"] for probe in coverage["probes"]))
     for probe in coverage["probes"]:
