@@ -39,11 +39,14 @@ _WRITES = os.O_WRONLY | os.O_RDWR
 
 # Count the opens through io_uring that are not seen: one of them, the tracepoint of the other is not there.
 _RING_COUNTERS = ("ring_request", "ring_entry")
-# (hook, programs of the object, those of which one suffices), best first. The last costs every system call of the host.
+_AT_ALL_SYSTEM_CALLS = "tp_btf/sys_exit"
+# (hook, programs of the object, those of which one suffices), best first. The last two cost every system call of the host.
 _WAYS = (
     ("fexit/do_sys_openat2", ("open_return", "handle_return", "ring_open", "ring_return"), ()),
     ("fexit/do_sys_openat2", ("open_return", "handle_return"), _RING_COUNTERS),
-    ("tp_btf/sys_exit", ("any_return",), _RING_COUNTERS),
+    ("fexit/do_sys_openat2", ("open_return", "handle_return"), ()),
+    (_AT_ALL_SYSTEM_CALLS, ("any_return",), _RING_COUNTERS),
+    (_AT_ALL_SYSTEM_CALLS, ("any_return",), ()),
 )
 
 
@@ -86,7 +89,8 @@ class FileOpenProbe(BpfProbe):
         self._truncated = 0
 
     def _open(self):
-        ways = _WAYS if _kernel.takes_function_programs() else _WAYS[-1:]
+        takes_functions = _kernel.takes_function_programs()
+        ways = [way for way in _WAYS if takes_functions or way[0] == _AT_ALL_SYSTEM_CALLS]
         for way in ways[:-1]:
             try:
                 self._open_as(*way)
@@ -97,16 +101,7 @@ class FileOpenProbe(BpfProbe):
 
     def _open_as(self, hook, programs, ring_counters):
         self.hook, self.programs, self._ring_counters = hook, programs, ring_counters
-        try:
-            super()._open()
-        except LoadError:
-            if not ring_counters:
-                raise
-            # to count them is no reason to see nothing
-            self.close()
-            self._ring_counters = ()
-            super()._open()
-            self._rings_are_unseen("the kernel refuses what would count them")
+        super()._open()
 
     def _prepare(self):
         self._object.want_programs(self.programs + self._ring_counters)
@@ -129,12 +124,9 @@ class FileOpenProbe(BpfProbe):
                 continue
             self.programs += (program,)
             return
-        if self._ring_counters and _kernel.has_io_uring():
-            self._rings_are_unseen("the kernel has none of the tracepoints")
-
-    def _rings_are_unseen(self, why):
-        self.status = PARTIAL
-        self.reason = "opens through io_uring are neither seen nor counted: " + why
+        if "ring_return" not in self.programs and _kernel.has_io_uring():
+            self.status = PARTIAL
+            self.reason = "opens through io_uring are neither seen nor counted: the kernel has no place for the programs that would, or refuses them"
 
     @property
     def looker(self):
