@@ -62,17 +62,20 @@ struct open_record {
 	char data[WALK_ROOM + MAX_NAME];
 };
 
+/*
+ * One for each program that may be loaded with others: where the kernel is preempted anywhere, one may be interrupted by another on the same
+ * processor. It never runs one of them twice there (prog->active).
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, PLACES);
 	__type(key, __u32);
 	__type(value, struct open_record);
 } scratch SEC(".maps");
 
-__noinline int walk_on(void)
+__noinline int walk_on(__u32 number)
 {
-	__u32 zero = 0;
-	struct open_record *record = bpf_map_lookup_elem(&scratch, &zero);
+	struct open_record *record = bpf_map_lookup_elem(&scratch, &number);
 
 	return record ? walk_step(&record->walk, record->data) : 0;
 }
@@ -153,7 +156,7 @@ static __always_inline void opened(struct task_struct *task, struct request *req
 	struct inode_key inode_key = {};
 	struct open_record *record;
 	struct dentry *dentry;
-	__u32 last4 = 0, zero = 0, length, rdev;
+	__u32 last4 = 0, length, rdev;
 	__u64 path_size;
 	__u16 mode;
 	__u8 *class;
@@ -185,7 +188,7 @@ static __always_inline void opened(struct task_struct *task, struct request *req
 	if (class && *class == INODE_OTHER && !writes)
 		return;
 
-	record = bpf_map_lookup_elem(&scratch, &zero);
+	record = bpf_map_lookup_elem(&scratch, &request->place);
 	if (!record)
 		return;
 	fill_image(&record->event.key.image, task);
@@ -208,7 +211,7 @@ static __always_inline void opened(struct task_struct *task, struct request *req
 	record->event.size = BPF_CORE_READ(inode, i_size);
 	record->event.rdev = rdev;
 	record->event.mode = mode;
-	record->event.flags = walk_path(&record->walk, dentry, BPF_CORE_READ(file, f_path.mnt));
+	record->event.flags = walk_path(&record->walk, request->place, dentry, BPF_CORE_READ(file, f_path.mnt));
 	path_size = record->walk.used;
 	asm volatile("" : "+r"(path_size));
 	if (path_size > WALK_ROOM)
@@ -264,13 +267,13 @@ static __always_inline void refused(struct task_struct *task, struct request *re
 	struct vfsmount *vfsmount;
 	struct dentry *dentry;
 	__u64 path_size;
-	__u32 last4 = 0, zero = 0;
+	__u32 last4 = 0;
 	char first = 0;
 	long size;
 
 	if (!request->name || error == -EFAULT)
 		return;		/* there is no name to read */
-	record = bpf_map_lookup_elem(&scratch, &zero);
+	record = bpf_map_lookup_elem(&scratch, &request->place);
 	if (!record)
 		return;
 	size = copy_name(record->data + WALK_ROOM, request);
@@ -302,7 +305,7 @@ static __always_inline void refused(struct task_struct *task, struct request *re
 	record->event.key.variant = hash_name(record->data + WALK_ROOM, request, size, (__u64)dentry);
 	if (counted_before(&record->event.key))
 		return;
-	record->event.flags = walk_path(&record->walk, dentry, vfsmount);
+	record->event.flags = walk_path(&record->walk, request->place, dentry, vfsmount);
 	record->event.size = 0;
 	record->event.rdev = 0;
 	record->event.mode = 0;
@@ -338,7 +341,7 @@ SEC("tp_btf/sys_exit")
 int any_return(__u64 *ctx)
 {
 	struct pt_regs *regs = (struct pt_regs *)ctx[0];
-	struct request request;
+	struct request request = { .place = AT_OPEN };
 
 	if (!is_open(REGS_SYSCALL(regs)) || by_tracer())
 		return 0;
@@ -357,6 +360,7 @@ int open_return(__u64 *ctx)
 	if (by_tracer())
 		return 0;
 	bpf_probe_read_kernel(&flags, sizeof(flags), (void *)ctx[2]);
+	request.place = AT_OPEN;
 	request.dirfd = (int)ctx[0];
 	request.name = (const char *)ctx[1];
 	request.name_in_kernel = 0;
@@ -372,6 +376,7 @@ int handle_return(__u64 *ctx)
 
 	if (by_tracer())
 		return 0;
+	request.place = AT_HANDLE;
 	request.dirfd = AT_FDCWD;
 	request.name = 0;
 	request.name_in_kernel = 0;

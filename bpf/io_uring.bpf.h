@@ -123,6 +123,7 @@ int ring_return(__u64 *ctx)
 		if (result >= 0 && BPF_CORE_READ(open, file_slot)) {
 			count(COUNT_IO_URING_OPENS);		/* the file went to the ring's own table */
 		} else {
+			request.place = AT_RING;
 			request.dirfd = BPF_CORE_READ(open, dfd);
 			request.flags = (__u32)BPF_CORE_READ(open, how.flags) & ~O_LARGEFILE;
 			request.name = bpf_map_lookup_elem(&ring_names, &key);

@@ -8,7 +8,10 @@
 
 #define AT_FDCWD (-100)
 
+enum { AT_OPEN, AT_HANDLE, AT_RING, PLACES };
+
 struct request {
+	__u32 place;		/* where it was seen */
 	int dirfd;
 	__u32 flags;
 	const char *name;	/* NULL where the call has none */

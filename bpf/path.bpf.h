@@ -23,10 +23,10 @@ struct walk {
 #define WALK_ON (-1)
 
 /*
- * Called by walk_path(), defined by each object: walk_step() on its own map value. Not static, so the verifier checks one step once, and
- * not each step of each walk; and no arguments, because before 5.13 such a function can't be handed a map value.
+ * Called by walk_path(), defined by each object: walk_step() on its own map value of that number. Not static, so the verifier checks one
+ * step once, and not each step of each walk; and no pointers, because before 5.13 such a function can't be handed a map value.
  */
-int walk_on(void);
+int walk_on(__u32 number);
 
 /*
  * One name copied, or one mount stepped out of. Returns WALK_ON, or where that was the end 0 or PATH_COMPLETE. Copies names only, with no
@@ -76,14 +76,14 @@ static __always_inline int walk_step(struct walk *walk, char *buffer)
 	return WALK_ON;
 }
 
-/* walk: that of the map value that walk_on() finds. Returns 0 or PATH_COMPLETE. */
-static __always_inline __u32 walk_path(struct walk *walk, struct dentry *dentry, struct vfsmount *vfsmount)
+/* walk: that of the map value that walk_on() finds by its number. Returns 0 or PATH_COMPLETE. */
+static __always_inline __u32 walk_path(struct walk *walk, __u32 number, struct dentry *dentry, struct vfsmount *vfsmount)
 {
 	walk->used = 0;
 	walk->dentry = dentry;
 	walk->vfsmount = vfsmount;
 	for (int i = 0; i < MAX_COMPONENTS; i++) {
-		int end = walk_on();
+		int end = walk_on(number);
 
 		if (end != WALK_ON)
 			return end;

@@ -22,10 +22,9 @@ struct {
 	__type(value, struct exec_record);
 } scratch SEC(".maps");
 
-__noinline int walk_on(void)
+__noinline int walk_on(__u32 number)
 {
-	__u32 zero = 0;
-	struct exec_record *record = bpf_map_lookup_elem(&scratch, &zero);
+	struct exec_record *record = bpf_map_lookup_elem(&scratch, &number);
 
 	return record ? walk_step(&record->walk, record->data) : 0;
 }
@@ -57,7 +56,7 @@ int process_exec(__u64 *ctx)
 	record->event.exe_device = BPF_CORE_READ(exe, f_inode, i_sb, s_dev);
 	record->event.pad = 0;
 
-	record->event.flags = walk_path(&record->walk, BPF_CORE_READ(exe, f_path.dentry), BPF_CORE_READ(exe, f_path.mnt));
+	record->event.flags = walk_path(&record->walk, 0, BPF_CORE_READ(exe, f_path.dentry), BPF_CORE_READ(exe, f_path.mnt));
 	size = record->walk.used;
 	asm volatile("" : "+r"(size));
 	if (size > WALK_ROOM)
