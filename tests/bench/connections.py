@@ -62,7 +62,8 @@ def _running(bench, program, port, settle):
             yield
             ended = process.poll()
         finally:
-            support.end(process, signal.SIGINT)
+            # wrk says then what it did; what a shell started in its background has SIGINT ignored, and so the client
+            support.end(process, signal.SIGINT if program == "wrk" else signal.SIGTERM)
         output.seek(0)
         said = output.read()
         good = re.search(r"requests in", said) and "Non-2xx" not in said if program == "wrk" else not said
