@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from compare import PROBES, _build_id, _real, compare
+from compare import PROBES, _build_id, _real, compare, only_lost
 from load import INIT_CALLS, RING_OPENS, UNTOUCHED_CALLS, Load, Ran
 
 Profile = dict[str, Any]
@@ -158,3 +158,11 @@ def test_a_fault_is_found_beside_it(deaf: Profile, load: Load, fault: Callable[[
 def test_a_fault_is_found(profile: Profile, load: Load, fault: Callable[[Profile], Any], check: str) -> None:
     fault(profile)
     assert check in [failed.name for failed in compare(profile, load).failed]
+
+
+def test_a_loss_beside_another_fault_is_no_mere_loss(profile: Profile, load: Load) -> None:
+    assert not only_lost(compare(profile, load))
+    profile["coverage"]["lost"]["user_fault"] = 1
+    assert only_lost(compare(profile, load))
+    _step(profile, "many_inits")["operations"][0]["count"] -= 1
+    assert not only_lost(compare(profile, load))
