@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: cryptofleet.audit contributors */
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the probes tell user space: event records and counter maps. plugins/module_utils/_events.py mirrors this file;
+ * What the probes tell user space: event records and counter maps. plugins/module_utils/_kernel/events.py mirrors this file;
  * tests/unit compares both. Self-contained but for the __uNN types. Every padding is written out; fields are append-only,
  * and a changed layout raises EVENT_ABI: user space refuses records of another ABI.
  */

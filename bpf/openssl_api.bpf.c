@@ -3,9 +3,9 @@
 /*
  * Probes `openssl_api` and `library_api`: which process asked which library for which operation with which algorithm, counted here.
  *
- * Uprobes at function entry or a few instructions on (_x86_prologue.py), nothing at return. Each function of each library file has a row in `functions` (which argument names the
- * algorithm, and how), given by user space from plugins/module_utils/_openssl_functions.py
- * and _library_functions.py.
+ * Uprobes at function entry or a few instructions on (_functions/x86_prologue.py), nothing at return. Each function of each library file has a row in `functions` (which argument names the
+ * algorithm, and how), given by user space from plugins/module_utils/_functions/openssl.py
+ * and _functions/library_functions.py.
  *
  * Counted once: a public function that calls another public one inside the library must not count twice.
  *  - A nested call returns into the library's own text: the return address tells, and the count is kept apart (`internal`).

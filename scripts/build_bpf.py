@@ -6,7 +6,7 @@
 AnsiballZ ships only .py files to a managed host, so the objects of each architecture travel as one generated module:
 base85 of xz of the object, with its SHA-256.
 
-    build_bpf.py            compile and write plugins/module_utils/_bpf_ARCH.py
+    build_bpf.py            compile and write plugins/module_utils/_kernel/objects_ARCH.py
     build_bpf.py --check    compile and compare byte by byte; exit 1 on a difference
 """
 
@@ -24,7 +24,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "bpf"
-UTILS = ROOT / "plugins" / "module_utils"
+OBJECT_MODULES = ROOT / "plugins" / "module_utils" / "_kernel"
 
 # Debian 12's default clang. Another major gives other bytes, so it is part of what is checked.
 CLANG = "clang-14"
@@ -86,7 +86,7 @@ def render(arch: str, objects: dict[str, bytes]) -> str:
 
 def committed(arch: str) -> dict[str, bytes]:
     """Return the objects held by the committed module of one architecture."""
-    spec = importlib.util.spec_from_file_location("bpf_objects", UTILS / f"_bpf_{arch}.py")
+    spec = importlib.util.spec_from_file_location("bpf_objects", OBJECT_MODULES / f"objects_{arch}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return {name: lzma.decompress(base64.b85decode(text)) for name, (_digest, text) in module.OBJECTS.items()}
@@ -100,7 +100,7 @@ def main() -> int:
     for arch, target in TARGETS.items():
         built = {name: compile_object(source, target, flags) for name, (source, flags) in OBJECTS.items()}
         if not check:
-            (UTILS / f"_bpf_{arch}.py").write_text(render(arch, built))
+            (OBJECT_MODULES / f"objects_{arch}.py").write_text(render(arch, built))
             continue
         held = committed(arch)
         differing += [f"{arch}/{name}" for name in sorted(built.keys() | held.keys()) if built.get(name) != held.get(name)]

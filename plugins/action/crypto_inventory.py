@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-
 from ansible_collections.cryptofleet.audit.plugins.plugin_utils import _manifest, _report, _schema, _store
 
 

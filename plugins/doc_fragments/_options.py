@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options that the modules share. Private to the collection. They stand beside module_utils/_options.py."""
+"""Options that the modules share. Private to the collection. They stand beside module_utils/_window/options.py."""
 
 from __future__ import annotations
 

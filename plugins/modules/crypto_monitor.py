@@ -141,11 +141,10 @@ size:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.cryptofleet.audit.plugins.module_utils._errors import AuditError
-from ansible_collections.cryptofleet.audit.plugins.module_utils._options import request_from, target_options, window_options
-from ansible_collections.cryptofleet.audit.plugins.module_utils._result import monitor_result
-from ansible_collections.cryptofleet.audit.plugins.module_utils._monitor import monitor
+from ansible_collections.cryptofleet.audit.plugins.module_utils._window.monitor import monitor
+from ansible_collections.cryptofleet.audit.plugins.module_utils._window.options import request_from, target_options, window_options
+from ansible_collections.cryptofleet.audit.plugins.module_utils._window.result import monitor_result
 
 EVENTS = ["process_exec", "process_fork", "process_exit", "file_open", "library_load", "operation", "tls_handshake", "ssh_kex"]
 

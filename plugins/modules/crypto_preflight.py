@@ -86,11 +86,10 @@ size:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.cryptofleet.audit.plugins.module_utils._errors import AuditError
-from ansible_collections.cryptofleet.audit.plugins.module_utils._options import request_from, target_options, window_options
-from ansible_collections.cryptofleet.audit.plugins.module_utils._result import preflight_result
-from ansible_collections.cryptofleet.audit.plugins.module_utils._preflight import preflight
+from ansible_collections.cryptofleet.audit.plugins.module_utils._window.options import request_from, target_options, window_options
+from ansible_collections.cryptofleet.audit.plugins.module_utils._window.preflight import preflight
+from ansible_collections.cryptofleet.audit.plugins.module_utils._window.result import preflight_result
 
 
 def argspec():

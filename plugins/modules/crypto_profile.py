@@ -202,16 +202,15 @@ size:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.cryptofleet.audit.plugins.module_utils._errors import AuditError
-from ansible_collections.cryptofleet.audit.plugins.module_utils._options import (
+from ansible_collections.cryptofleet.audit.plugins.module_utils._window.options import (
     document_options,
     request_from,
     target_options,
     window_options,
 )
-from ansible_collections.cryptofleet.audit.plugins.module_utils._result import profile_result
-from ansible_collections.cryptofleet.audit.plugins.module_utils._tracer import trace
+from ansible_collections.cryptofleet.audit.plugins.module_utils._window.result import profile_result
+from ansible_collections.cryptofleet.audit.plugins.module_utils._window.tracer import trace
 
 
 def argspec():

@@ -132,11 +132,10 @@ size:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.cryptofleet.audit.plugins.module_utils._errors import AuditError
-from ansible_collections.cryptofleet.audit.plugins.module_utils._options import document_options, request_from, target_options
-from ansible_collections.cryptofleet.audit.plugins.module_utils._result import profile_result
-from ansible_collections.cryptofleet.audit.plugins.module_utils._tracer import snapshot
+from ansible_collections.cryptofleet.audit.plugins.module_utils._window.options import document_options, request_from, target_options
+from ansible_collections.cryptofleet.audit.plugins.module_utils._window.result import profile_result
+from ansible_collections.cryptofleet.audit.plugins.module_utils._window.tracer import snapshot
 
 
 def argspec():

@@ -52,7 +52,7 @@ class AuditAction(ActionBase):
         return super().get_shell_option(option, default)
 
     def _compute_environment_string(self, raw_environment_out=None):
-        """As in the base class, and a word by which the module tells Ansible's own connection from others (module_utils/_session.py)."""
+        """As in the base class, and a word by which the module tells Ansible's own connection from others (module_utils/_processes/session.py)."""
         mark = self._connection._shell.env_prefix(CRYPTOFLEET_AUDIT=self._asks_for or self._connection.transport)
         return ("%s %s" % (mark, super()._compute_environment_string(raw_environment_out))).rstrip()
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """New TLS connections a second of a busy nginx: the load runs all the time, and windows open and close beside it.
 
-A window costs most in its first second, until the costliest functions are let go (_budget.py). So a window has to be as long as a real one, and
+A window costs most in its first second, until the costliest functions are let go (_probes/budget.py). So a window has to be as long as a real one, and
 what follows the first seconds is told apart.
 """
 

@@ -16,7 +16,7 @@ from host import CORES, lost_row
 from measure import Result, Row, interleave, quartiles, value_row
 
 # Function -> calls in one window. A call of EVP_MAC_init makes several hits, one of them single-stepped; together they stay within the
-# window's budget of CPU time (_budget.py) where a hit costs less than 2 microseconds, and a single-stepped one less than 15.
+# window's budget of CPU time (_probes/budget.py) where a hit costs less than 2 microseconds, and a single-stepped one less than 15.
 _CALLS = {"EVP_DigestInit_ex": 20000, "EVP_CipherInit_ex": 20000, "EVP_EncryptInit_ex": 10000, "EVP_MAC_init": 2000}
 _STATISTICS = pathlib.Path("/proc/sys/kernel/bpf_stats_enabled")
 

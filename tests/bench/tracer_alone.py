@@ -9,18 +9,18 @@ import json
 import os
 import sys
 
-from ansible_collections.cryptofleet.audit.plugins.module_utils import _request, _tracer
+from ansible_collections.cryptofleet.audit.plugins.module_utils._window import request, tracer
 
 
 def main():
-    run = _tracer.Window.run
+    run = tracer.Window.run
 
     def announced(window):
         os.write(int(sys.argv[2]), b"open\n")
         return run(window)
 
-    _tracer.Window.run = announced
-    json.dump(_tracer.trace(_request.Request(duration=int(sys.argv[1]))), sys.stdout)
+    tracer.Window.run = announced
+    json.dump(tracer.trace(request.Request(duration=int(sys.argv[1]))), sys.stdout)
 
 
 if __name__ == "__main__":

@@ -12,11 +12,10 @@ import statistics
 import struct
 import time
 
+from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel import syscalls
 from host import DRIVER_CORE, LOAD_CORE
 from measure import Result, interleave, value_row
 from support_wire import hello, ipv4, ipv6, run_program, tap, tcp, udp
-
-from ansible_collections.cryptofleet.audit.plugins.module_utils import _kernel
 
 _PROGRAMS = ("wire_egress", "wire_ingress")
 _PACKETS = {
@@ -34,7 +33,7 @@ _BPF_ENABLE_STATS = 32  # enum bpf_cmd
 @contextlib.contextmanager
 def _counted():
     """The kernel counts runs and time of BPF programs for as long as this descriptor is open (5.8+)."""
-    fd = _kernel._bpf(_BPF_ENABLE_STATS, struct.pack("=I", 0))
+    fd = syscalls._bpf(_BPF_ENABLE_STATS, struct.pack("=I", 0))
     try:
         yield
     finally:

@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.cryptofleet.audit.plugins.module_utils._dtls import DtlsStream
-from ansible_collections.cryptofleet.audit.tests.unit.plugins.module_utils.recorded import recordings
+from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.dtls import DtlsStream
+from ansible_collections.cryptofleet.audit.tests.unit.support.recorded import recordings
 
 MAX_MESSAGE = 1 << 14
 

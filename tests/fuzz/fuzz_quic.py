@@ -6,16 +6,22 @@ from __future__ import annotations
 
 import functools
 
-from ansible_collections.cryptofleet.audit.plugins.module_utils import _quic_initial
-from ansible_collections.cryptofleet.audit.plugins.module_utils._quic_initial import MAX_PACKETS, QuicInitials, connection_id
-from ansible_collections.cryptofleet.audit.tests.unit.plugins.module_utils.quic_peer import (
-    EXAMPLE_HELLO, EXAMPLE_RETRY, EXAMPLE_SERVER_HELLO, V1, V2, crypto, initial,
+from ansible_collections.cryptofleet.audit.plugins.module_utils._wire import quic_initial
+from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.quic_initial import MAX_PACKETS, QuicInitials, connection_id
+from ansible_collections.cryptofleet.audit.tests.unit.support.quic_peer import (
+    EXAMPLE_HELLO,
+    EXAMPLE_RETRY,
+    EXAMPLE_SERVER_HELLO,
+    V1,
+    V2,
+    crypto,
+    initial,
 )
 
 CLIENT, SEALED, SECOND = 1, 2, 4  # bits of the octet
 MAX_MESSAGE = 1 << 14
 
-_quic_initial.InitialKeys = functools.lru_cache(256)(_quic_initial.InitialKeys)  # most of the time goes there, and nothing of it depends on frames
+quic_initial.InitialKeys = functools.lru_cache(256)(quic_initial.InitialKeys)  # most of the time goes there, and nothing of it depends on frames
 
 
 def part(flags, octets):

@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.cryptofleet.audit.plugins.module_utils._ssh_messages import Negotiated, negotiate
-from ansible_collections.cryptofleet.audit.plugins.module_utils._ssh_stream import SshStream
-from ansible_collections.cryptofleet.audit.tests.unit.plugins.module_utils.recorded import recordings
+from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.ssh_messages import Negotiated, negotiate
+from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.ssh_stream import SshStream
+from ansible_collections.cryptofleet.audit.tests.unit.support.recorded import recordings
 
 START = 2 ** 32 - 500  # so that sequence numbers pass zero
 MAX_HELD = 40 << 10

@@ -4,10 +4,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.cryptofleet.audit.plugins.module_utils._hello_shapes import client_shapes
-from ansible_collections.cryptofleet.audit.plugins.module_utils._tls_messages import MalformedMessage, client_hello
-from ansible_collections.cryptofleet.audit.tests.unit.plugins.module_utils.tls_recordings import RECORDINGS, hellos
-
+from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.hello_cache import client_shapes
+from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.tls_messages import MalformedMessage, client_hello
+from ansible_collections.cryptofleet.audit.tests.unit.support.tls_recordings import RECORDINGS, hellos
 
 SHAPES = client_shapes(client_hello)
 

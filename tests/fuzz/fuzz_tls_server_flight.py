@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-from ansible_collections.cryptofleet.audit.plugins.module_utils import _tls_messages as tls
-from ansible_collections.cryptofleet.audit.plugins.module_utils._hello_shapes import server_shapes
-from ansible_collections.cryptofleet.audit.plugins.module_utils._tls_stream import TlsStream
-from ansible_collections.cryptofleet.audit.tests.unit.plugins.module_utils.tls_recordings import RECORDINGS
+from ansible_collections.cryptofleet.audit.plugins.module_utils._wire import tls_messages as tls
+from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.hello_cache import server_shapes
+from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.tls_stream import TlsStream
+from ansible_collections.cryptofleet.audit.tests.unit.support.tls_recordings import RECORDINGS
 
 # ECDHE, DHE, each signed, with a pre-shared key, and anonymous; RSA; unknown
 SUITES = [0xC02F, 0x009E, 0xC037, 0x00AA, 0xC0AA, 0xC018, 0x0034, 0x002F, 0x9999]

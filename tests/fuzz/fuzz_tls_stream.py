@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.cryptofleet.audit.plugins.module_utils._tls_stream import MAX_HELD, TlsStream
-from ansible_collections.cryptofleet.audit.tests.unit.plugins.module_utils.tls_recordings import RECORDINGS
+from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.tls_stream import MAX_HELD, TlsStream
+from ansible_collections.cryptofleet.audit.tests.unit.support.tls_recordings import RECORDINGS
 
 START = 2 ** 32 - 500  # so that sequence numbers pass zero
 

@@ -36,7 +36,7 @@ _TRACER = '''
 """A tracer that sleeps through its window and returns what the test wrote down for the host."""
 import json, os, time
 from dataclasses import dataclass, field
-from ._errors import AuditError
+from .._errors import AuditError
 
 @dataclass
 class Request:
@@ -74,7 +74,7 @@ def snapshot(request):
 '''
 
 _PREFLIGHT = '''
-from ._tracer import _ANSWERS
+from .tracer import _ANSWERS
 
 def preflight(request):
     return _ANSWERS["preflight"]
@@ -82,7 +82,7 @@ def preflight(request):
 
 _MONITOR = '''
 import json
-from ._tracer import _ANSWERS
+from .tracer import _ANSWERS
 
 def monitor(request, filters, sink):
     for event in _ANSWERS["events"]:
@@ -126,9 +126,9 @@ def made_up(tmp_path, profile, preflight, events):
             shutil.copytree(CHECKOUT / part, collection / part, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(CHECKOUT / "galaxy.yml", collection)
         answers = dict({"profile": profile, "preflight": preflight, "events": events}, **answers)
-        (collection / "plugins" / "module_utils" / "_tracer.py").write_text(_TRACER % json.dumps(answers))
-        (collection / "plugins" / "module_utils" / "_preflight.py").write_text(_PREFLIGHT)
-        (collection / "plugins" / "module_utils" / "_monitor.py").write_text(_MONITOR)
+        (collection / "plugins" / "module_utils" / "_window" / "tracer.py").write_text(_TRACER % json.dumps(answers))
+        (collection / "plugins" / "module_utils" / "_window" / "preflight.py").write_text(_PREFLIGHT)
+        (collection / "plugins" / "module_utils" / "_window" / "monitor.py").write_text(_MONITOR)
         folder = tmp_path / "elsewhere"
         folder.mkdir()
         return Place(folder, tmp_path / "collections")

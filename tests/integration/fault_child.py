@@ -12,15 +12,17 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from ansible_collections.cryptofleet.audit.plugins.module_utils import _monitor, _preflight, _request, _tracer
 from ansible_collections.cryptofleet.audit.plugins.module_utils._errors import AuditError
+from ansible_collections.cryptofleet.audit.plugins.module_utils._window import monitor as monitor_module
+from ansible_collections.cryptofleet.audit.plugins.module_utils._window import preflight, tracer
+from ansible_collections.cryptofleet.audit.plugins.module_utils._window import request as request_module
 
 NO_FILTERS = {"events": [], "files": [], "libraries": []}
 
 
 def monitor(request):
     lines = []
-    _monitor.monitor(request, NO_FILTERS, lines.append)
+    monitor_module.monitor(request, NO_FILTERS, lines.append)
     return lines
 
 
@@ -32,9 +34,9 @@ def main():
         sys.argv = sys.argv[1:]
         tracer_child.main()
         return
-    answer = {"trace": _tracer.trace, "snapshot": _tracer.snapshot, "preflight": _preflight.preflight, "monitor": monitor}[what]
+    answer = {"trace": tracer.trace, "snapshot": tracer.snapshot, "preflight": preflight.preflight, "monitor": monitor}[what]
     try:
-        json.dump({"document": answer(_request.Request(**json.loads(sys.argv[2])))}, sys.stdout)
+        json.dump({"document": answer(request_module.Request(**json.loads(sys.argv[2])))}, sys.stdout)
     except AuditError as error:
         json.dump({"error": str(error)}, sys.stdout)
 

@@ -8,13 +8,12 @@ import contextlib
 import errno
 import time
 
+from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel.events import LOOK_SSH, LOOK_TLS
+from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel.libbpf import Libbpf
+from ansible_collections.cryptofleet.audit.plugins.module_utils._probes import wire
 from support import traced
 from support_faults import probe
 from support_wire import attached_by_somebody
-
-from ansible_collections.cryptofleet.audit.plugins.module_utils import _wire_tap
-from ansible_collections.cryptofleet.audit.plugins.module_utils._events import LOOK_SSH, LOOK_TLS
-from ansible_collections.cryptofleet.audit.plugins.module_utils._libbpf import Libbpf
 
 _PATIENCE = 120.0
 
@@ -24,7 +23,7 @@ def take_root(holding):
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
-            holding.enter_context(attached_by_somebody(1, _wire_tap.mounted_root(), 0))
+            holding.enter_context(attached_by_somebody(1, wire.mounted_root(), 0))
             return
         except OSError as error:
             if error.errno != errno.EPERM or time.monotonic() > deadline:
@@ -35,7 +34,7 @@ def take_root(holding):
 @contextlib.contextmanager
 def tap_at_calls(looks=LOOK_TLS | LOOK_SSH):
     """A WireTap at the system calls for the time of the block. The root is held only while it attaches: others of this host need it too."""
-    made = _wire_tap.WireTap(Libbpf(), looks)
+    made = wire.WireTap(Libbpf(), looks)
     with contextlib.ExitStack() as holding:
         take_root(holding)
         made.open(True)

@@ -18,8 +18,8 @@ import time
 from typing import NamedTuple, Optional
 
 import pytest
-from support import CHECKOUT, COLLECTIONS, SYSTEM_PYTHON, Window, environment, require_root, tool
 from ansible_collections.cryptofleet.audit.plugins.plugin_utils._schema import validate, validate_stream
+from support import CHECKOUT, COLLECTIONS, SYSTEM_PYTHON, Window, environment, require_root, tool
 
 CHILD = pathlib.Path(__file__).with_name("fault_child.py")
 TIMEOUT = 120
@@ -41,9 +41,9 @@ assert libc.prctl(22, 2, program, 0, 0) == 0, ctypes.get_errno()  # PR_SET_SECCO
 # LOCKDOWN_BPF_READ_KERNEL). An eBPF instruction is 8 bytes: Documentation/bpf/standardization/instruction-set.rst.
 CORRUPT = '''
 import struct
-from ansible_collections.cryptofleet.audit.plugins.module_utils import _libbpf
+from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel import libbpf
 names, how, sections_of = %(names)r, %(how)r, %(section)r
-whole = _libbpf.object_bytes
+whole = libbpf.object_bytes
 
 def sections(content):
     start, size, count, strings = struct.unpack_from("<Q10xHHH", content, 40)
@@ -67,7 +67,7 @@ def broken(name):
                         content[at + 4:at + 8] = struct.pack("<i", 99999)
     return bytes(content)
 
-_libbpf.object_bytes = broken
+libbpf.object_bytes = broken
 '''
 
 

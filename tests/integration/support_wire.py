@@ -12,10 +12,10 @@ import struct
 import time
 from ipaddress import ip_address
 
-from ansible_collections.cryptofleet.audit.plugins.module_utils import _kernel
-from ansible_collections.cryptofleet.audit.plugins.module_utils._events import LOOK_SSH, LOOK_TLS
-from ansible_collections.cryptofleet.audit.plugins.module_utils._libbpf import Libbpf
-from ansible_collections.cryptofleet.audit.plugins.module_utils._wire_tap import WireTap
+from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel import syscalls
+from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel.events import LOOK_SSH, LOOK_TLS
+from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel.libbpf import Libbpf
+from ansible_collections.cryptofleet.audit.plugins.module_utils._probes.wire import WireTap
 
 # enum bpf_cmd, enum bpf_prog_type, include/uapi/linux/bpf.h
 _BPF_PROG_LOAD, _BPF_PROG_ATTACH, _BPF_PROG_DETACH, _BPF_PROG_TEST_RUN = 5, 8, 9, 10
@@ -45,8 +45,8 @@ def load_verdict(verdict):
     """The descriptor of a program of somebody else that lets every packet pass, or none: r0 = verdict; exit."""
     code = ctypes.create_string_buffer(struct.pack("=BBhiBBhi", 0xb7, 0, 0, verdict, 0x95, 0, 0, 0), 16)
     license_text = ctypes.create_string_buffer(b"GPL")
-    return _kernel._bpf(_BPF_PROG_LOAD, struct.pack("=IIQQIIQII16sII", _CGROUP_SKB, 2, ctypes.addressof(code), ctypes.addressof(license_text), 0, 0, 0, 0, 0,
-                                                b"somebodys", 0, _kernel.CGROUP_INET_EGRESS))
+    return syscalls._bpf(_BPF_PROG_LOAD, struct.pack("=IIQQIIQII16sII", _CGROUP_SKB, 2, ctypes.addressof(code), ctypes.addressof(license_text), 0, 0, 0, 0, 0,
+                                                b"somebodys", 0, syscalls.CGROUP_INET_EGRESS))
 
 
 @contextlib.contextmanager
@@ -55,11 +55,11 @@ def attached_by_somebody(verdict, folder, flags):
     program = load_verdict(verdict)
     target = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        _kernel._bpf(_BPF_PROG_ATTACH, struct.pack("=IIIII", target, program, _kernel.CGROUP_INET_EGRESS, flags, 0))
+        syscalls._bpf(_BPF_PROG_ATTACH, struct.pack("=IIIII", target, program, syscalls.CGROUP_INET_EGRESS, flags, 0))
         try:
             yield program
         finally:
-            _kernel._bpf(_BPF_PROG_DETACH, struct.pack("=IIIII", target, program, _kernel.CGROUP_INET_EGRESS, 0, 0))
+            syscalls._bpf(_BPF_PROG_DETACH, struct.pack("=IIIII", target, program, syscalls.CGROUP_INET_EGRESS, 0, 0))
     finally:
         os.close(target)
         os.close(program)
@@ -67,7 +67,7 @@ def attached_by_somebody(verdict, folder, flags):
 
 def forget_sent_hellos(loaded):
     """As if no hello had been sent from this host."""
-    hellos, nothing = _kernel.Map(loaded._object.map_fd("sent_hellos"), 4, 24), bytes(24)
+    hellos, nothing = syscalls.Map(loaded._object.map_fd("sent_hellos"), 4, 24), bytes(24)
     for slot in hellos.keys():
         if hellos.get(slot) != nothing:
             hellos.put(slot, nothing)
@@ -79,7 +79,7 @@ def run_program(loaded, name, packet, times=1):
     # union bpf_attr, test: prog_fd, retval, data_size_in, data_size_out, data_in, data_out, repeat, duration, ctx sizes, ctx_in, ctx_out
     attributes = ctypes.create_string_buffer(struct.pack("=IIIIQQIIIIQQ", loaded.program_fd(name), 0, len(packet), 0, ctypes.addressof(data), 0,
                                                          times, 0, 0, 0, 0, 0))
-    _kernel._syscall("bpf", ctypes.c_int(_BPF_PROG_TEST_RUN), attributes, ctypes.c_uint(len(attributes) - 1))
+    syscalls._syscall("bpf", ctypes.c_int(_BPF_PROG_TEST_RUN), attributes, ctypes.c_uint(len(attributes) - 1))
     return struct.unpack_from("=I", attributes, 4)[0], struct.unpack_from("=I", attributes, 36)[0]
 
 

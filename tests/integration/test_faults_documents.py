@@ -8,7 +8,7 @@ import json
 import os
 
 import pytest
-from support import SYSTEM_PYTHON, processes, process, run, talking, traced
+from support import SYSTEM_PYTHON, process, processes, run, talking, traced
 from support_faults import ask, assert_ran, statuses
 
 OPEN_ALL = "import os, sys\nfor path in sys.argv[1:]:\n for flags in (os.O_RDONLY, os.O_RDWR | os.O_CLOEXEC, os.O_RDONLY | os.O_SYNC):\n  os.close(os.open(path, flags))"

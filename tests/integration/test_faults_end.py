@@ -156,7 +156,7 @@ def others(kind, before):
 
 TWENTY = '''
 import json, os, sys
-from ansible_collections.cryptofleet.audit.plugins.module_utils import _request, _tracer
+from ansible_collections.cryptofleet.audit.plugins.module_utils._window import request, tracer
 
 def held():
     kinds = {}
@@ -175,7 +175,7 @@ def memory():
 
 seen = []
 for number in range(21):
-    document = _tracer.trace(_request.Request(duration=1, pids=[os.getppid()]))
+    document = tracer.trace(request.Request(duration=1, pids=[os.getppid()]))
     assert document["engine"]["name"] == "libbpf", document["engine"]
     seen.append((held(), threads(), memory()))
     if number == 0:

@@ -191,7 +191,7 @@ def test_the_verifier_refuses_the_wire(key):
 
 
 def test_an_object_that_is_none():
-    fault = "from ansible_collections.cryptofleet.audit.plugins.module_utils import _libbpf\n_libbpf.object_bytes = lambda name: b'no object'"
+    fault = "from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel import libbpf\nlibbpf.object_bytes = lambda name: b'no object'"
     document = ask("trace", fault=fault, duration=1).document
     assert statuses(document) == ALL_BPF_FAILED
     assert "could not open the object" in probe(document, "process")["reason"]
@@ -199,8 +199,8 @@ def test_an_object_that_is_none():
 
 def test_an_object_that_was_changed():
     """Its SHA-256 is not that of its text: an installation is damaged, which is one error or one reason."""
-    fault = ("from ansible_collections.cryptofleet.audit.plugins.module_utils import _bpf_x86_64, _bpf_aarch64\n"
-             "for module in (_bpf_x86_64, _bpf_aarch64):\n module.OBJECTS['process'] = ('0' * 64, module.OBJECTS['process'][1])")
+    fault = ("from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel import objects_x86_64, objects_aarch64\n"
+             "for module in (objects_x86_64, objects_aarch64):\n module.OBJECTS['process'] = ('0' * 64, module.OBJECTS['process'][1])")
     document = ask("trace", fault=fault, duration=1).document
     text = json.dumps(document["coverage"]) + json.dumps(document["engine"])
     assert "SHA-256" in text and document["coverage"]["complete"] is False
@@ -209,7 +209,7 @@ def test_an_object_that_was_changed():
 
 
 def test_an_architecture_without_objects():
-    fault = ("from ansible_collections.cryptofleet.audit.plugins.module_utils import _kernel\n_kernel.architecture = lambda: 'riscv64'")
+    fault = ("from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel import syscalls\nsyscalls.architecture = lambda: 'riscv64'")
     document = ask("trace", fault=fault, duration=1).document
     assert_reduced(document, "riscv64")
 

@@ -11,10 +11,9 @@ import subprocess
 import tempfile
 
 import pytest
+from ansible_collections.cryptofleet.audit.plugins.module_utils._text import to_text
 from support import environment, file, files, images, process, run, talking, traced
 from support_faults import ask, until
-
-from ansible_collections.cryptofleet.audit.plugins.module_utils._text import to_text
 
 PEM = b"""-----BEGIN PRIVATE KEY-----
 MC4CAQAwBQYDK2VwBCIEIJ+DYvh6SEqVTm50DFtMDoQikTmiCqirVv9mWG9qfSnF

@@ -8,7 +8,7 @@ import os
 
 import pytest
 from support import file, files, process, run, talking, tool
-from support_faults import as_nobody, ask, assert_ran, assert_reduced, broken, forbid, for_everyone, probe, statuses, without
+from support_faults import as_nobody, ask, assert_ran, assert_reduced, broken, for_everyone, forbid, probe, statuses, without
 
 __all__ = ["for_everyone"]  # a fixture
 

@@ -9,11 +9,10 @@ import subprocess
 import time
 
 import pytest
+from ansible_collections.cryptofleet.audit.plugins.module_utils._errors import AuditError
+from ansible_collections.cryptofleet.audit.plugins.module_utils._window.options import request_from
 from support import SYSTEM_PYTHON, TracerError, environment, images, process, processes, run, talking, traced
 from support_faults import ask
-
-from ansible_collections.cryptofleet.audit.plugins.module_utils._errors import AuditError
-from ansible_collections.cryptofleet.audit.plugins.module_utils._options import request_from
 
 ENGINES = ["auto", "procfs"]
 NO_SUCH_PID = 2 ** 22 + 1  # above PID_MAX_LIMIT

@@ -14,17 +14,17 @@ import struct
 import sys
 
 import pytest
-from ansible_collections.cryptofleet.audit.plugins.module_utils._host_crypto import read_host_crypto
-from ansible_collections.cryptofleet.audit.plugins.module_utils._host_kernel import read_kernel
-from ansible_collections.cryptofleet.audit.plugins.module_utils._host_modules import signature_facts
-from ansible_collections.cryptofleet.audit.plugins.module_utils._host_openssl import read_openssl
-from ansible_collections.cryptofleet.audit.plugins.module_utils._host_reads import Reader
-from ansible_collections.cryptofleet.audit.plugins.module_utils._host_ssh import read_sshd
-from ansible_collections.cryptofleet.audit.plugins.module_utils._host_storage import read_storage
-from ansible_collections.cryptofleet.audit.plugins.module_utils._host_trust import read_trust_store
-from ansible_collections.cryptofleet.audit.plugins.module_utils._luks import read_luks
+from ansible_collections.cryptofleet.audit.plugins.module_utils._host.kernel import read_kernel
+from ansible_collections.cryptofleet.audit.plugins.module_utils._host.luks import read_luks
+from ansible_collections.cryptofleet.audit.plugins.module_utils._host.modules import signature_facts
+from ansible_collections.cryptofleet.audit.plugins.module_utils._host.openssl import read_openssl
+from ansible_collections.cryptofleet.audit.plugins.module_utils._host.read import read_host_crypto
+from ansible_collections.cryptofleet.audit.plugins.module_utils._host.reader import Reader
+from ansible_collections.cryptofleet.audit.plugins.module_utils._host.ssh import read_sshd
+from ansible_collections.cryptofleet.audit.plugins.module_utils._host.storage import read_storage
+from ansible_collections.cryptofleet.audit.plugins.module_utils._host.trust_store import read_trust_store
 from support import COLLECTIONS, run
-from support_faults import ask, as_nobody, for_everyone
+from support_faults import as_nobody, ask, for_everyone
 
 __all__ = ["for_everyone"]  # a fixture
 
@@ -226,7 +226,7 @@ def test_every_algorithm_of_this_kernel_once():
 
 
 READ = ("import json, sys; sys.path.insert(0, sys.argv[1]);"
-        "from ansible_collections.cryptofleet.audit.plugins.module_utils._host_crypto import read_host_crypto; json.dump(read_host_crypto(), sys.stdout)")
+        "from ansible_collections.cryptofleet.audit.plugins.module_utils._host.read import read_host_crypto; json.dump(read_host_crypto(), sys.stdout)")
 
 
 @pytest.fixture

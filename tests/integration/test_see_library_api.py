@@ -91,7 +91,7 @@ def test_certutil(programs):
 
 def test_a_bound_on_files_is_told():
     """Files over the bound are left out, and that is said."""
-    with traced(constants={"_engine_libbpf._MOST_OTHER_FILES": 2}) as window:
+    with traced(constants={"_engines.libbpf._MOST_OTHER_FILES": 2}) as window:
         pass
     entry = next(probe for probe in window.profile["coverage"]["probes"] if probe["name"] == "library_api")
     assert entry["status"] == "partial" and len(entry["targets"]) == 2 and "over the bound of 2" in entry["reason"]

@@ -29,7 +29,7 @@ def seen(tmp_path_factory):
     certificate = tmp_path_factory.mktemp("long") / "server.pem"
     openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", str(certificate) + ".key", "-out", str(certificate),
             "-subj", "/CN=long.example")
-    with traced(constants={"_tracer._MOST_SIGHTINGS": 30}) as window:
+    with traced(constants={"_window.tracer._MOST_SIGHTINGS": 30}) as window:
         pids = []
         for _number in range(PROCESSES):
             pids.append(python(LOAD, str(certificate), " ".join(DIGESTS)).pid)

@@ -188,8 +188,8 @@ def test_in_another_mount_namespace(server_program, site):
 
 
 def test_a_snapshot_calls_nothing_observed(server_program, site):
-    snapshot = ("import json, sys; from ansible_collections.cryptofleet.audit.plugins.module_utils._request import Request;"
-                "from ansible_collections.cryptofleet.audit.plugins.module_utils._tracer import snapshot;"
+    snapshot = ("import json, sys; from ansible_collections.cryptofleet.audit.plugins.module_utils._window.request import Request;"
+                "from ansible_collections.cryptofleet.audit.plugins.module_utils._window.tracer import snapshot;"
                 "print(json.dumps(snapshot(Request(pids=[int(pid) for pid in sys.argv[1:]]))))")
     with served(server_program, site, "127.0.0.64:8443") as server, talking(CLIENT, "127.0.0.64", "8443") as client:
         assert client.hear() == "TLSv1.3"

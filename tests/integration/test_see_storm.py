@@ -165,7 +165,7 @@ def test_opens_that_can_not_wait_are_counted_each(place):
     folder = _fill(place.folder / "waiting", 3000, "note-%d.txt", place.content)
     with talking(OPEN_EACH, folder, 3) as load:
         assert load.hear() == "ready"
-        with traced(max_files=10 ** 6, constants={"_probe_file_open._MOST_WAITING": 100}) as window:
+        with traced(max_files=10 ** 6, constants={"_probes.file_open._MOST_WAITING": 100}) as window:
             load.tell()
             assert load.hear() == "done"
             load.tell()

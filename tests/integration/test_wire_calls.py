@@ -10,6 +10,7 @@ import threading
 from types import SimpleNamespace
 
 import pytest
+from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.tls_stream import TlsStream
 from peers.base import Wanted
 from peers.gnutls import Gnutls
 from peers.go import Go
@@ -26,8 +27,6 @@ from support_calls import tap_at_calls, traced_at_calls
 from support_pki import certificate_facts
 from support_shapes import COUNTING, MANY, speaking
 from support_wire import CCS, events_of, real_client_hello, record
-
-from ansible_collections.cryptofleet.audit.plugins.module_utils._tls_stream import TlsStream
 
 _STACKS = (Openssl(), NginxCurl(), PythonSsl(), Gnutls(), Go(), Node(), Postgresql(), Smtp())
 _PLAIN_FIRST = ("PostgreSQL", "SMTP STARTTLS")

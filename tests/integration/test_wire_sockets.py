@@ -9,11 +9,10 @@ import socket
 import time
 
 import pytest
+from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel.events import WIRE_GAP, WIRE_KNOWN, WIRE_START
+from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.handshakes import Handshakes
 from support import require_root
 from support_wire import CCS, events_of, hello, overtaking, real_client_hello, record, tap
-
-from ansible_collections.cryptofleet.audit.plugins.module_utils._events import WIRE_GAP, WIRE_KNOWN, WIRE_START
-from ansible_collections.cryptofleet.audit.plugins.module_utils._handshakes import Handshakes
 
 HELLO = real_client_hello()
 SERVER_HELLO = hello(2, 127)

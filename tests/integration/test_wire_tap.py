@@ -16,15 +16,14 @@ import sys
 import time
 
 import pytest
+from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel import syscalls
+from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel.events import WIRE_KNOWN
+from ansible_collections.cryptofleet.audit.plugins.module_utils._probes.wire import mounted_root
+from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.handshakes import Handshakes
 from support import COLLECTIONS, environment, require_root, run, tool
 from support_calls import take_root
 from support_faults import ask, mounted, probe, until
 from support_wire import attached_by_somebody, events_of, real_client_hello, record, tap
-
-from ansible_collections.cryptofleet.audit.plugins.module_utils import _kernel
-from ansible_collections.cryptofleet.audit.plugins.module_utils._events import WIRE_KNOWN
-from ansible_collections.cryptofleet.audit.plugins.module_utils._handshakes import Handshakes
-from ansible_collections.cryptofleet.audit.plugins.module_utils._wire_tap import mounted_root
 
 PORT = 47443
 # enum bpf_cmd; BPF_F_ALLOW_MULTI
@@ -205,7 +204,7 @@ def runs(program):
 
 def test_others_at_the_root_see_what_they_saw():
     """The packets of a program at the same place are counted by it as before."""
-    statistics = _kernel._bpf(_ENABLE_STATS, struct.pack("=I", 0))
+    statistics = syscalls._bpf(_ENABLE_STATS, struct.pack("=I", 0))
     try:
         with cgroup() as folder, attached_by_somebody(1, folder, _MULTI) as program, attached_by_somebody(1, mounted_root(), _MULTI) as at_root:
             for attach in (False, True, False):

@@ -3,7 +3,7 @@
 """The tracer in a process of its own, as on a managed host, that says when its window is open and what it has taken.
 
 Run by support.traced(): ``python3 tracer_child.py REQUEST_JSON ANNOUNCE_FD CONSTANTS_JSON``. The profile goes to standard output.
-CONSTANTS are bounds of module utilities to set, such as ``{"_probe_file_open._MOST_WAITING": 100}``: a small bound is reached sooner.
+CONSTANTS are bounds of module utilities to set, such as ``{"_probes.file_open._MOST_WAITING": 100}``: a small bound is reached sooner.
 """
 
 import importlib
@@ -12,8 +12,8 @@ import os
 import sys
 import time
 
-from ansible_collections.cryptofleet.audit.plugins.module_utils import _request, _tracer
 from ansible_collections.cryptofleet.audit.plugins.module_utils._errors import AuditError
+from ansible_collections.cryptofleet.audit.plugins.module_utils._window import request, tracer
 
 
 class Announcer:
@@ -21,7 +21,7 @@ class Announcer:
 
     def __init__(self, fd):
         self._fd = fd
-        self._run, self._take = _tracer.Window.run, _tracer.Window._take
+        self._run, self._take = tracer.Window.run, tracer.Window._take
         os.set_blocking(fd, False)  # a test that does not listen must not stop the tracer
 
     def say(self, text):
@@ -49,14 +49,14 @@ class Announcer:
 
 def main():
     for name, value in json.loads(sys.argv[3]).items():
-        module, constant = name.split(".")
+        module, _dot, constant = name.rpartition(".")
         module = importlib.import_module("ansible_collections.cryptofleet.audit.plugins.module_utils." + module)
         getattr(module, constant)  # it has to be there
         setattr(module, constant, value)
     announcer = Announcer(int(sys.argv[2]))
-    _tracer.Window.run = lambda window: announcer.run(window)
+    tracer.Window.run = lambda window: announcer.run(window)
     try:
-        json.dump(_tracer.trace(_request.Request(**json.loads(sys.argv[1]))), sys.stdout)
+        json.dump(tracer.trace(request.Request(**json.loads(sys.argv[1]))), sys.stdout)
     except AuditError as error:
         sys.exit("AuditError: %s" % error)
 

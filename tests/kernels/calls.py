@@ -18,13 +18,13 @@ DATA = b"\x17\x03\x03\x00\x14not to be copied ..."
 
 def check_calls() -> Checks:
     """A connection of this process to itself, of which the reader takes five bytes at a time, as OpenSSL takes a record's header."""
-    tap = utility("_wire_tap")
+    tap = utility("_probes.wire")
 
     def refuse() -> None:
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
     tap.open_root, open_root = refuse, tap.open_root
-    made = tap.WireTap(utility("_libbpf").Libbpf(), utility("_events").LOOK_TLS)
+    made = tap.WireTap(utility("_kernel.libbpf").Libbpf(), utility("_kernel.events").LOOK_TLS)
     try:
         made.open(True)
         checks = Checks()

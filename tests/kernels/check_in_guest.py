@@ -81,7 +81,7 @@ def _check_preflight(result: dict[str, Any], tracefs: bool) -> Checks:
     """It attaches and detaches everything, and says what a window would."""
     before = _programs()
     started = time.monotonic()
-    found = utility("_preflight").preflight(utility("_request").Request())
+    found = utility("_window.preflight").preflight(utility("_window.request").Request())
     seconds = round(time.monotonic() - started, 2)
     result["preflight"], result["preflight_seconds"] = found, seconds
     print(f"preflight: {seconds} s", flush=True)

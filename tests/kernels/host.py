@@ -26,7 +26,7 @@ _READ = """
 import json, sys
 sys.path.insert(0, %r)
 from window import utility
-print(json.dumps(utility("_host_crypto").read_host_crypto()), flush=True)
+print(json.dumps(utility("_host.read").read_host_crypto()), flush=True)
 sys.stdin.read()
 """
 _ENDS = ("src", "192.0.2.1", "dst", "192.0.2.2")

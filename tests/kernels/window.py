@@ -37,7 +37,7 @@ def _collections() -> str:
 
 
 def utility(name: str) -> Any:
-    """A module_utils module of the checkout, such as `_tracer`."""
+    """A module_utils module of the checkout, such as `_window.tracer`."""
     if _collections() not in sys.path:
         sys.path.insert(0, _collections())
     return importlib.import_module(f"ansible_collections.cryptofleet.audit.plugins.module_utils.{name}")
@@ -94,7 +94,7 @@ def _mark(profile: Path) -> Path:
 
 
 def main() -> None:
-    module = utility("_tracer")
+    module = utility("_window.tracer")
     target = Path(sys.argv[1])
     run = module.Window.run
 
@@ -103,10 +103,10 @@ def main() -> None:
         return run(window)
 
     module.Window.run = marked
-    budget = utility("_budget")  # of real time: functions must not be let go because the machine is emulated
+    budget = utility("_probes.budget")  # of real time: functions must not be let go because the machine is emulated
     budget.BURST_NS *= SLOWER
     budget.INTERNAL_BURST_NS *= SLOWER
-    profile = module.trace(utility("_request").Request(duration=WINDOW_SECONDS))
+    profile = module.trace(utility("_window.request").Request(duration=WINDOW_SECONDS))
     fresh = target.with_suffix(".new")
     fresh.write_text(json.dumps(profile), encoding="utf-8")
     fresh.replace(target)

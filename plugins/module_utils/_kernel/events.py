@@ -1,0 +1,331 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The event types a probe yields, and their binary layout: the mirror of bpf/events.h, which a unit test compares.
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import functools
+import struct
+from typing import List, NamedTuple, Optional
+
+from .._errors import AuditError
+
+EVENT_ABI = 1
+
+# enum event_type
+EXEC, FORK, EXIT, FILE_OPEN, OPERATION, WIRE = 1, 2, 3, 4, 5, 6
+
+# enum path_flag
+PATH_COMPLETE, ARGUMENTS_TRUNCATED, OPEN_NOT_COUNTED = 1, 2, 4
+
+# enum inode_class
+INODE_OTHER, INODE_CRYPTO = 1, 2
+
+# enum wire_look
+LOOK_TLS, LOOK_SSH = 1, 2
+
+# enum wire_flag
+WIRE_KNOWN, WIRE_GAP, WIRE_START = 1, 2, 4
+
+# enum counter_id, in order
+COUNTERS = ("hits", "ring_full", "map_full", "user_fault", "unclassified", "nested", "ssh", "storage_full", "unparsed", "capped",
+            "io_uring_opens")
+
+_HEADER = struct.Struct("<HHIQ")
+_SUBJECT = struct.Struct("<IIQIIQII16s")
+_EXEC = struct.Struct("<QIHHII")
+_FORK = struct.Struct("<IIQ")
+_EXIT = struct.Struct("<iI")
+OPEN_KEY = struct.Struct("<IIQQIIiI")
+_OPEN = struct.Struct("<QIHHHHI")
+_WIRE = struct.Struct("<QQIIIHBBBBHHH16s16s")
+OPERATION_KEY = struct.Struct("<IIQHHBBHII24s")
+COUNTER = struct.Struct("<QQQ")
+OPERATION_VALUE = struct.Struct("<QQQI4x")
+INODE_KEY = struct.Struct("<QII")
+SETTINGS = struct.Struct("<QII")
+FUNCTION = struct.Struct("<qqHBBBBBBHHH2xQQ")
+# FUNCTION_ROWS of bpf/openssl_api.bpf.c
+FUNCTION_ROWS = 128
+# the last of them is no function of a library: MEASURED_ROW of the same file
+MEASURED_ROW = FUNCTION_ROWS - 1
+# FUNCTIONS and MEASURED_FUNCTION of the same file
+ALL_FUNCTIONS = 800
+MEASURED_FUNCTION = 0xFFFF
+# the cookie of a uprobe is the library's number times this, plus the row: any_function() of the same file
+COOKIES_OF_A_LIBRARY = 256
+
+_KEY_BITS = struct.Struct("<I4x")
+
+_SUBJECT_AT = _HEADER.size
+_BODY_AT = _SUBJECT_AT + _SUBJECT.size
+_WIRE_DATA_AT = _BODY_AT + _WIRE.size
+
+# sizeof() of every struct of events.h that crosses over
+SIZES = {
+    "event_header": _HEADER.size,
+    "subject": _SUBJECT.size,
+    "exec_event": _BODY_AT + _EXEC.size,
+    "fork_event": _BODY_AT + _FORK.size,
+    "exit_event": _BODY_AT + _EXIT.size,
+    "open_key": OPEN_KEY.size,
+    "open_event": _BODY_AT + OPEN_KEY.size + _OPEN.size,
+    "operation_key": OPERATION_KEY.size,
+    "operation_event": _BODY_AT + OPERATION_KEY.size + _KEY_BITS.size,
+    "operation": OPERATION_VALUE.size,
+    "wire_event": _BODY_AT + _WIRE.size,
+    "counter": COUNTER.size,
+    "inode_key": INODE_KEY.size,
+    "settings": SETTINGS.size,
+    "function": FUNCTION.size,
+}
+
+
+class Image(NamedTuple):
+    """One program image of one process; start is the leader's start in ns since boot."""
+
+    pid: int
+    exec_id: int
+    start: int
+
+
+class Subject(NamedTuple):
+    """Who did it, as the kernel knew at that moment."""
+
+    image: Image
+    parent_pid: int
+    uid: int
+    cgroup: int
+    mount_namespace: int
+    comm: bytes
+
+
+class ProcessExec(NamedTuple):
+    """A successful execve. path begins with ``.../`` where the kernel could not name the file up to the root."""
+
+    time: int
+    subject: Subject
+    path: bytes
+    device: int
+    inode: int
+    arguments: List[bytes]
+    arguments_truncated: bool
+
+
+class ProcessFork(NamedTuple):
+    """A new process; subject is the child."""
+
+    time: int
+    subject: Subject
+    parent: Image
+
+
+class ProcessFound(NamedTuple):
+    """A process that polling saw for the first time."""
+
+    time: int
+    pid: int
+
+
+class ProcessExit(NamedTuple):
+    """The last thread of a process ended; status is as wait(2) gives it."""
+
+    time: int
+    subject: Subject
+    status: int
+
+
+class OpenKey(NamedTuple):
+    """What opens are counted by; the same tuple in the order of struct open_key."""
+
+    pid: int
+    exec_id: int
+    start: int
+    inode: int
+    device: int
+    flags: int
+    error: int
+    variant: int
+
+
+class FileOpened(NamedTuple):
+    """First sight of an open. path is absolute in the mount namespace, or begins with ``.../`` where it could not be walked to its root."""
+
+    time: int
+    subject: Subject
+    key: OpenKey
+    path: bytes
+    size: int
+    rdev: int
+    mode: int
+    counted: bool
+
+
+class OperationKey(NamedTuple):
+    """What operations are counted by; the same tuple in the order of struct operation_key."""
+
+    pid: int
+    exec_id: int
+    start: int
+    library: int
+    function: int
+    direction: int
+    internal: int
+    key_bits: int
+    nid: int
+    digest_nid: int
+    name: bytes
+
+
+class OperationSeen(NamedTuple):
+    """First sight of an operation. key_bits is 0 where it is not known."""
+
+    time: int
+    subject: Subject
+    key: OperationKey
+    key_bits: int
+
+
+class LibraryMapped(NamedTuple):
+    """An executable mapping of a file, told by perf. build_id is hex; where it is None, device and inode are set instead."""
+
+    time: int
+    pid: int
+    path: bytes
+    build_id: Optional[str]
+    device: Optional[int]
+    inode: Optional[int]
+
+
+class WireData(NamedTuple):
+    """Plain-text bytes of a handshake, as one packet carried them.
+
+    subject is None where it is not certain who sent it, as of everything that came in. cookie names the socket; it is 0 where the
+    connection had none of its own yet. sequence is the TCP sequence number of data[0]. payload_size is of the packet from data[0] on.
+    flags: WIRE_KNOWN, WIRE_GAP, WIRE_START. Addresses are of 4 or 16 bytes.
+    """
+
+    time: int
+    subject: Optional[Subject]
+    cookie: int
+    cgroup: int
+    network_namespace: int
+    sequence: int
+    payload_size: int
+    family: int
+    protocol: int
+    outgoing: bool
+    flags: int
+    local: bytes
+    local_port: int
+    remote: bytes
+    remote_port: int
+    data: bytes
+
+
+def text_of(raw):
+    """The bytes of a NUL-padded array."""
+    return raw.split(b"\0", 1)[0]
+
+
+def join_components(walked, complete):
+    """The path of a dentry walk.
+
+    :arg walked: bytes, NUL-ended names from the leaf to the root.
+    :arg complete: whether the walk reached the root of the mount namespace.
+    :returns: the absolute path in bytes; where the walk did not get there, what is known of its end, after ``.../``.
+    """
+    path = b"/".join(reversed(walked.split(b"\0")[:-1]))
+    return (b"/" if complete else b".../") + path
+
+
+def _failed_path(base, name):
+    """The path a failed open asked for: as it was given, made absolute, ``.`` and empty components taken out.
+
+    ``..`` stays: a symlink before it would change what it means.
+    """
+    parts = base.split(b"/") + name.split(b"/")
+    return (b"/" if base.startswith(b"/") else b"") + b"/".join(part for part in parts if part not in (b"", b"."))
+
+
+@functools.lru_cache(maxsize=1024)
+def _subject_of(raw):
+    """The Subject of the bytes of a struct subject. Who does something does it again: most are known."""
+    pid, exec_id, start, parent, uid, cgroup, namespace, _pad, comm = _SUBJECT.unpack(raw)
+    return Subject(Image(pid, exec_id, start), parent, uid, cgroup, namespace, text_of(comm))
+
+
+def _subject(record):
+    return _subject_of(record[_SUBJECT_AT:_BODY_AT])
+
+
+def _decode_exec(time, record):
+    inode, device, path_size, arguments_size, flags, _pad = _EXEC.unpack_from(record, _BODY_AT)
+    data = record[_BODY_AT + _EXEC.size:]
+    raw = data[path_size:path_size + arguments_size]
+    arguments = (raw[:-1] if raw.endswith(b"\0") else raw).split(b"\0") if raw else []  # empty ones count
+    return ProcessExec(time, _subject(record), join_components(data[:path_size], flags & PATH_COMPLETE), device, inode,
+                       arguments, bool(flags & ARGUMENTS_TRUNCATED))
+
+
+def _decode_fork(time, record):
+    return ProcessFork(time, _subject(record), Image(*_FORK.unpack_from(record, _BODY_AT)))
+
+
+def _decode_exit(time, record):
+    return ProcessExit(time, _subject(record), _EXIT.unpack_from(record, _BODY_AT)[0])
+
+
+def _decode_open(time, record):
+    key = OpenKey(*OPEN_KEY.unpack_from(record, _BODY_AT))
+    size, rdev, mode, path_size, name_size, flags, _pad = _OPEN.unpack_from(record, _BODY_AT + OPEN_KEY.size)
+    data = record[_BODY_AT + OPEN_KEY.size + _OPEN.size:]
+    path = join_components(data[:path_size], flags & PATH_COMPLETE)
+    if key.error:
+        path = _failed_path(path, text_of(data[path_size:path_size + name_size]))
+    return FileOpened(time, _subject(record), key, path, size, rdev, mode, not flags & OPEN_NOT_COUNTED)
+
+
+def decode_operation_key(raw):
+    """The OperationKey of the bytes of a struct operation_key."""
+    *numbers, name = OPERATION_KEY.unpack_from(raw)
+    return OperationKey(*numbers, text_of(name))
+
+
+def _decode_operation(time, record):
+    key = decode_operation_key(record[_BODY_AT:])
+    key_bits, = _KEY_BITS.unpack_from(record, _BODY_AT + OPERATION_KEY.size)
+    return OperationSeen(time, _subject(record), key, key.key_bits or key_bits)
+
+
+def _decode_wire(time, record):
+    (cookie, cgroup, namespace, sequence, payload_size, size, family, protocol, direction, flags, local_port, remote_port, _pad,
+     local, remote) = _WIRE.unpack_from(record, _BODY_AT)
+    subject = _subject(record)
+    if family == 4:
+        local, remote = local[:4], remote[:4]
+    # there are thousands a second, and this is a third of what WireData() costs
+    return tuple.__new__(WireData, (
+        time, subject if subject.image.pid else None, cookie, cgroup, namespace, sequence, payload_size, family, protocol,
+        direction == 1, flags, local, local_port, remote, remote_port, record[_WIRE_DATA_AT:_WIRE_DATA_AT + size]))
+
+
+_DECODERS = {EXEC: _decode_exec, FORK: _decode_fork, EXIT: _decode_exit, FILE_OPEN: _decode_open, OPERATION: _decode_operation,
+             WIRE: _decode_wire}
+
+
+def decode(record):
+    """One record of the ring buffer as its event.
+
+    :arg record: bytes, a whole record.
+    :returns: one of the event types above.
+    :raises AuditError: the object that wrote it and this file are of different versions.
+    """
+    abi, kind, size, time = _HEADER.unpack_from(record)
+    if abi != EVENT_ABI or size != len(record) or kind not in _DECODERS:
+        raise AuditError("The BPF objects and the module utilities are of different versions of cryptofleet.audit: event ABI %d, "
+                         "type %d, size %d of %d. Install the collection anew." % (abi, kind, size, len(record)))
+    return _DECODERS[kind](time, record)

@@ -1,0 +1,180 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every probe has: a name, a way to open and close, and its line in the coverage.
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from .._kernel import events, syscalls
+from .._kernel.libbpf import BpfObject, LoadError, sum_of_cpus
+
+ATTACHED, PARTIAL, FAILED, UNSUPPORTED, DISABLED = "attached", "partial", "failed", "unsupported", "disabled"
+OVER_BUDGET = "detached_over_budget"
+
+
+class Probe:
+    """One observation point. Its failure is data, never an exception."""
+
+    name = ""
+    hook = None
+
+    def __init__(self):
+        self.status = DISABLED
+        self.reason = None
+        self.errno = None
+        self.verifier_log = []
+        self.open_seconds = 0.0
+
+    def open(self, wanted):
+        """Attach. wanted: False leaves it disabled."""
+        if not wanted:
+            self.reason = "disabled by the probes option"
+            return
+        began = time.monotonic()
+        try:
+            self.status = ATTACHED
+            self._open()
+        except LoadError as error:
+            self._fail(error.reason, error.errno, error.log)
+        except OSError as error:
+            self._fail(error.strerror or str(error), error.errno, [])
+        self.open_seconds = time.monotonic() - began
+
+    def _fail(self, reason, number, log):
+        self.close()
+        self.status = FAILED
+        self.reason, self.errno, self.verifier_log = reason, number, log
+
+    def _open(self):
+        raise LoadError("probe %s has no way to open" % self.name)
+
+    def hits(self):
+        """How often it ran on something it looks for (int)."""
+        return 0
+
+    def losses(self):
+        """What it could not tell, by cause: dict of str -> int."""
+        return {}
+
+    def targets(self):
+        """For a probe on files: list of dict, one for each; else None."""
+        return None
+
+    def runs(self):
+        """``(runs, ns)`` of its programs by the kernel's own statistics, or None where the host does not keep them."""
+        return None
+
+    def coverage(self):
+        """The probe's entry of coverage.probes."""
+        entry = {"name": self.name, "status": self.status, "hook": self.hook if self.status in (ATTACHED, PARTIAL, OVER_BUDGET) else None,
+                 "reason": self.reason, "errno": self.errno, "verifier_log": self.verifier_log, "hits": self.hits(), "lost": self.losses()}
+        targets = self.targets()
+        if targets is not None:
+            entry["targets"] = targets
+        runs = self.runs()
+        if runs is not None:
+            entry["run_count"], entry["run_ns"] = runs
+        return entry
+
+    def close(self):
+        """Detach. May be called twice."""
+
+
+def statistics_kept():
+    """Whether the kernel counts runs and time of BPF programs (5.1+). It is a setting of the whole host, which is left as it is."""
+    try:
+        with open("/proc/sys/kernel/bpf_stats_enabled", "r") as stream:
+            return stream.read().strip() == "1"
+    except OSError:
+        return False
+
+
+def program_runs(fd):
+    """``(runs, ns)`` of a loaded program (proc_pid_fdinfo(5); include/linux/bpf.h, struct bpf_prog_stats)."""
+    with open("/proc/self/fdinfo/%d" % fd, "r") as stream:
+        facts = dict(line.split(":", 1) for line in stream.read().splitlines() if ":" in line)
+    return int(facts.get("run_cnt", 0)), int(facts.get("run_time_ns", 0))
+
+
+def possible_cpus():
+    """How many values a per-CPU map has (int): the highest number in /sys/devices/system/cpu/possible, plus one."""
+    with open("/sys/devices/system/cpu/possible", "r") as stream:
+        return int(stream.read().strip().replace("-", ",").split(",")[-1]) + 1
+
+
+class BpfProbe(Probe):
+    """A probe that is one BPF object whose programs attach where their sections say."""
+
+    object_name = ""
+    programs = ()
+
+    def __init__(self, libbpf, ring, wake_at):
+        """:arg ring: descriptor of the shared ring buffer. :arg wake_at: bytes in it at which to wake the reader early."""
+        super().__init__()
+        self._libbpf = libbpf
+        self._ring = ring
+        self._wake_at = wake_at
+        self._object = None
+        self._counters = None
+        self._last = dict.fromkeys(events.COUNTERS, 0)
+        self._runs = None
+        self._missed = 0
+
+    def _settings(self):
+        return events.SETTINGS.pack(self._wake_at, os.getpid(), 0)
+
+    def _prepare(self):
+        """What a probe does between open and load."""
+
+    def _fill(self):
+        """What a probe does between load and attach."""
+
+    def _open(self):
+        self._object = BpfObject(self._libbpf, self.object_name)
+        self._object.set_constants(self._settings())
+        self._object.reuse_map("events", self._ring)
+        self._prepare()
+        self._object.load(self.programs)
+        self._counters = syscalls.Map(self._object.map_fd("counters"), 4, 8 * possible_cpus())
+        self._fill()
+        self._attach()
+
+    def _attach(self):
+        for program in self.programs:
+            self._object.attach(program)
+
+    def counters(self):
+        """The kernel side's counters by name, as of now, or of the moment it was closed."""
+        if self._counters:
+            for number, name in enumerate(events.COUNTERS):
+                self._last[name] = sum_of_cpus(self._counters.get(number.to_bytes(4, "little")))
+            self._missed = sum(syscalls.missed_runs(self._object.program_fd(program)) for program in self.programs)
+        return self._last
+
+    def hits(self):
+        return self.counters()["hits"]
+
+    def runs(self):
+        if self._counters and statistics_kept():
+            self._runs = tuple(map(sum, zip(*(program_runs(self._object.program_fd(program)) for program in self.programs))))
+        return self._runs
+
+    def losses(self):
+        losses = {name: number for name, number in self.counters().items() if name in ("ring_full", "map_full", "user_fault") and number}
+        if self._missed:
+            losses["missed_runs"] = self._missed
+        return losses
+
+    def close(self):
+        if self._counters:
+            self.counters()
+            self.runs()
+            self._counters = None
+        if self._object:
+            self._object.close()
+            self._object = None

@@ -1,0 +1,132 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Probes `openssl_api` and `library_api`: operations asked of the public functions of crypto libraries, in every file of theirs that any
+process maps.
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import os
+
+from .._formats.elf import ElfError
+from .._kernel.libbpf import LoadError
+from .base import ATTACHED, FAILED, OVER_BUDGET, PARTIAL, Probe
+from .budget import BURST_NS, NS_PER_SECOND, Calls
+
+
+class FunctionProbe(Probe):
+    """One of the probes that FunctionPrograms serves. Yields OperationSeen through the shared ring, and counts."""
+
+    def __init__(self, name, families, most_targets, nothing_found, programs):
+        """
+        :arg name: str. :arg families: the Families (tuple) it is for. :arg most_targets: int, distinct files that are probed.
+        :arg nothing_found: str, the reason while there is no file. :arg programs: FunctionPrograms.
+        """
+        super().__init__()
+        self.name = name
+        self._families = families
+        self._most_targets = most_targets
+        self._nothing_found = nothing_found
+        self._programs = programs
+        self._functions = {function for family in families for function in family.functions}
+        programs.probes.append(self)
+        self._targets = []
+        self._left_out = 0
+        self._wanted = False
+
+    def _open(self):
+        """Nothing attaches before a file is known; add() does."""
+        self._wanted = True
+        self.reason = self._nothing_found
+
+    def add(self, fd, path, family):
+        """Probe one more file.
+
+        :arg fd: int, a descriptor of it, open for reading; closed here.
+        :arg path: bytes, for the report only: the file is reached by its descriptor.
+        :arg family: Family, whose functions it may have.
+        :returns: Target where the file is new, else None.
+        """
+        try:
+            found = os.fstat(fd)
+            if not self._wanted or family not in self._families or self._programs.is_target(found.st_dev, found.st_ino):
+                return None
+            if len(self._targets) >= self._most_targets:
+                self._left_out += 1
+                self.judge()
+                return None
+            target = self._programs.enter((found.st_dev, found.st_ino), path, family)
+            self._targets.append(target)
+            try:
+                self._programs.attach(target, fd)
+                target.status = ATTACHED
+                self.hook = target.hook
+            except LoadError as error:
+                self._target_failed(target, error.reason, error)
+                for probe in self._programs.probes:
+                    probe.judge()  # what the kernel refuses to one it refuses to all
+            except ElfError as error:
+                self._target_failed(target, "not readable as ELF: %s" % error)
+            except OSError as error:
+                self._target_failed(target, error.strerror or str(error))
+            self.judge()
+            return target
+        finally:
+            os.close(fd)
+
+    def _target_failed(self, target, reason, load_error=None):
+        target.close()
+        target.reason = reason
+        if load_error is not None:
+            self.errno, self.verifier_log = load_error.errno, load_error.log
+
+    def _let_go(self):
+        """Functions of this probe that are over the budget: list of ``(Function, LetGo)``."""
+        gone = [(self._programs.functions[number], when) for number, when in sorted(self._programs.budget.let_go.items())]
+        return [(function, when) for function, when in gone if function in self._functions]
+
+    def judge(self):
+        """Set status and reason by the targets and the budget."""
+        states = [target.status for target in self._targets]
+        refused = self._programs.refused
+        if not states and self._wanted and refused is not None:
+            self.status, self.reason, self.errno, self.verifier_log = FAILED, refused.reason, refused.errno, refused.log
+        if not states:
+            return
+        missing = states.count(FAILED) + self._left_out
+        if ATTACHED not in states:
+            self.status, self.reason = FAILED, "no file could be probed: see targets"
+        elif self._let_go():
+            self.status = OVER_BUDGET
+            self.reason = "called so often that they were let go, so their counts are lower bounds: %s" % ", ".join(
+                function.name for function, _gone in self._let_go())
+        elif missing:
+            self.status, self.reason = PARTIAL, "%d files could not be probed: see targets" % missing
+            if self._left_out:
+                self.reason += "; %d of them are over the bound of %d" % (self._left_out, self._most_targets)
+        else:
+            self.status, self.reason = ATTACHED, None
+
+    def _calls(self):
+        """Calls (list) of what is attached, 0 for functions of other probes."""
+        return [calls if function in self._functions else Calls(0, 0)
+                for function, calls in zip(self._programs.functions, self._programs.function_calls())]
+
+    def hits(self):
+        return sum(calls.all for calls in self._calls())
+
+    def losses(self):
+        """All these probes have their counters in common: the first tells."""
+        return self._programs.losses() if self._programs.probes[0] is self else {}
+
+    def coverage(self):
+        budget = self._programs.budget
+        return dict(super().coverage(), ns_per_hit=budget.cost._asdict(), cost_ns=budget.spent(self._calls()),
+                    budget={"burst_ns": BURST_NS, "ns_per_second": NS_PER_SECOND},
+                    let_go=[{"function": function.name, "since": gone.since, "calls": gone.calls.all, "internal_calls": gone.calls.internal}
+                            for function, gone in self._let_go()])
+
+    def targets(self):
+        return [target.coverage() for target in self._targets]

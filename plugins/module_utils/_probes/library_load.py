@@ -1,0 +1,71 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Probe `library_load`: executable mappings of crypto libraries, from perf. It needs no BPF.
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+from .._kernel.perf import MappingReader
+from .._libraries import catalogue
+from .base import Probe
+
+# What perf writes for a file whose path does not fit or could not be had (kernel/events/core.c, perf_event_mmap_event)
+_UNNAMED = (b"//toolong", b"//enomem")
+
+
+class LibraryLoadProbe(Probe):
+    """Yields LibraryMapped of files whose name is that of a crypto library."""
+
+    name = "library_load"
+    hook = "perf MMAP2"
+
+    def __init__(self):
+        super().__init__()
+        self._reader = None
+        self._hits = 0
+        self._lost = 0
+        self._unnamed = 0
+        # recognising is a dozen regular expressions; a host maps the same few hundred files over and over
+        self._known = {}
+
+    def _open(self):
+        self._reader = MappingReader()
+        self.hook = "perf MMAP2 with build ids" if self._reader.build_ids else "perf MMAP2"
+
+    def _is_library(self, path):
+        verdict = self._known.get(path)
+        if verdict is None:
+            if len(self._known) > 8192:
+                self._known.clear()
+            if path.endswith(b" (deleted)"):
+                path = path[:-len(b" (deleted)")]
+            verdict = self._known[path] = catalogue.recognise(path) is not None
+        return verdict
+
+    def read(self):
+        """The mappings of crypto libraries since the last call."""
+        if not self._reader:
+            return []
+        mappings = self._reader.read()
+        self._unnamed += sum(1 for event in mappings if event.path in _UNNAMED)
+        found = [event for event in mappings if self._is_library(event.path)]
+        self._hits += len(found)
+        return found
+
+    def filenos(self):
+        return self._reader.filenos() if self._reader else []
+
+    def hits(self):
+        return self._hits
+
+    def losses(self):
+        losses = {"perf_records": self._reader.lost if self._reader else self._lost, "unnamed_mappings": self._unnamed}
+        return {cause: number for cause, number in losses.items() if number}
+
+    def close(self):
+        if self._reader:
+            self._lost = self._reader.lost
+            self._reader.close()
+            self._reader = None

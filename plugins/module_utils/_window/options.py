@@ -1,0 +1,95 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options that several modules share, their bounds, and how they become a Request.
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+from .._errors import AuditError
+from .request import Request
+
+PROBES = ("process", "file_open", "library_load", "openssl_api", "library_api", "tls_handshake", "ssh_kex")
+
+# option -> (lowest, highest): stated in the documentation too
+_BOUNDS = {
+    "duration": (1, 3600),
+    "max_processes": (1, 100000),
+    "max_files": (1, 100000),
+    "max_libraries": (1, 10000),
+    "max_operations": (1, 100000),
+    "max_handshakes": (2, 100000),
+    "max_events": (1, 1000000),
+}
+
+
+def target_options():
+    """Which processes."""
+    return {
+        "pid": {"type": "list", "elements": "int", "default": [], "aliases": ["pids"]},
+        "name": {"type": "list", "elements": "str", "default": [], "aliases": ["names"]},
+        "unit": {"type": "list", "elements": "str", "default": [], "aliases": ["units"]},
+        "container": {"type": "list", "elements": "str", "default": [], "aliases": ["containers"]},
+        "follow_children": {"type": "bool", "default": True},
+    }
+
+
+def window_options():
+    """How long, and by what."""
+    return {
+        "duration": {"type": "int", "default": 30},
+        "engine": {"type": "str", "default": "auto", "choices": ["auto", "libbpf", "procfs"]},
+        "probes": {
+            "type": "dict",
+            "default": {},
+            "options": {probe: {"type": "bool", "default": True} for probe in PROBES + ("host_crypto",)},
+        },
+    }
+
+
+def document_options():
+    """What a profile or snapshot holds, and where it goes."""
+    return {
+        "redact": {"type": "bool", "default": True},
+        "max_processes": {"type": "int", "default": 2000},
+        "max_files": {"type": "int", "default": 500},
+        "max_libraries": {"type": "int", "default": 200},
+        "max_operations": {"type": "int", "default": 500},
+        "max_handshakes": {"type": "int", "default": 500},
+        "dest": {"type": "path"},
+    }
+
+
+def request_from(params):
+    """The Request a module's parameters ask for.
+
+    :raises AuditError: where a number is out of its bounds, no probe is left, or a name is empty.
+    """
+    for option, (low, high) in _BOUNDS.items():
+        value = params.get(option)
+        if value is not None and not low <= value <= high:
+            raise AuditError("%s must be from %d to %d, not %d" % (option, low, high, value))
+    for pid in params["pid"]:
+        if pid < 1:
+            raise AuditError("pid must be 1 or more, not %d" % pid)
+    for option in ("name", "unit", "container"):
+        if any(not text.strip() for text in params[option]):
+            raise AuditError("%s holds an empty text, which would match nothing; leave the option out for the whole host" % option)
+    wanted = params.get("probes") or {}
+    probes = {probe: wanted.get(probe, True) for probe in PROBES}
+    if not any(probes.values()):
+        raise AuditError("every probe is disabled in 'probes': nothing would be looked at")
+    known = {option: params[option] for option in (
+        "follow_children", "duration", "engine", "redact",
+        "max_processes", "max_files", "max_libraries", "max_operations", "max_handshakes", "max_events",
+    ) if params.get(option) is not None}
+    return Request(
+        pids=sorted(set(params["pid"])),
+        names=sorted(set(params["name"])),
+        units=sorted(set(params["unit"])),
+        containers=sorted(set(params["container"])),
+        probes=probes,
+        host_crypto=wanted.get("host_crypto", True),
+        **known
+    )

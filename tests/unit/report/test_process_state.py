@@ -1,0 +1,73 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How far a process was covered, from the facts of it."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from ansible_collections.cryptofleet.audit.plugins.module_utils._report.process_state import STATES, Facts, reasons, state
+
+NOTHING = Facts(used=False, refused=False, libraries=0, probed=0, late=False, unseen=(), connections=0, wire=True, polled=False)
+
+
+def of(**facts):
+    return state(NOTHING._replace(**facts))
+
+
+@pytest.mark.parametrize("facts, word", [
+    (dict(), None),
+    (dict(used=True), "observed"),
+    (dict(used=True, refused=True, unseen=("rustls",), late=True), "observed"),
+    (dict(refused=True), "not_permitted"),
+    (dict(libraries=2, probed=1), "idle"),
+    (dict(libraries=2, probed=1, wire=False), "idle"),
+    (dict(libraries=1), "idle"),  # the wire is watched
+    (dict(libraries=1, wire=False), "own_stack_unseen"),
+    (dict(libraries=1, late=True), "exited_before_attach"),
+    (dict(libraries=2, probed=1, late=True), "idle"),  # another of its libraries was reached in time
+    (dict(unseen=("Go crypto/tls",)), "own_stack_unseen"),
+    (dict(unseen=("Go crypto/tls",), wire=False), "own_stack_unseen"),
+    (dict(unseen=("OpenSSL (static)",), libraries=1, probed=1), "own_stack_unseen"),
+    (dict(connections=1), "own_stack_unseen"),
+    (dict(connections=1, libraries=1, probed=1), "idle"),
+    (dict(unseen=None), None),
+    (dict(unseen=None, libraries=1, probed=1), "idle"),
+    (dict(libraries=1, polled=True, wire=False), "own_stack_unseen"),
+    (dict(polled=True, wire=False), None),
+])
+def test_states(facts, word):
+    assert of(**facts)[0] == word
+
+
+def test_reasons_say_what_is_not_known():
+    assert of(unseen=("Go crypto/tls", "ring"))[1] == "no probe sees into Go crypto/tls, ring, and no handshake of it was on the wire"
+    assert "the wire was not watched" in of(unseen=("rustls",), wire=False)[1]
+    assert "its 3 TLS connections are from before the window" in of(unseen=("rustls",), connections=3)[1]
+    assert "its 2 TLS connections are from before the window" in of(libraries=1, probed=1, connections=2)[1]
+    assert of(libraries=1, probed=1)[1] is None and of(used=True)[1] is None and of()[1] is None
+    assert "could be searched" in of(unseen=None)[1]
+    assert "nothing was attached" in of(libraries=1, polled=True)[1]
+
+
+def test_whatever_is_not_seen_is_never_called_seen():
+    """Over all facts: a word for all that has cryptography, a sentence wherever something was not seen."""
+    for used, refused, libraries, probed, late, unseen, connections, wire, polled in itertools.product(
+            *[(False, True)] * 2, (0, 2), (0, 1), (False, True), (None, (), ("rustls",)), (0, 4), (False, True), (False, True)):
+        facts = Facts(used, refused, libraries, min(probed, libraries), late and bool(libraries), unseen, connections, wire, polled)
+        word, sentence = state(facts)
+        assert word in STATES + (None,)
+        assert (word == "observed") == used
+        if libraries or connections or unseen:
+            assert word is not None
+        if word in ("own_stack_unseen", "exited_before_attach", "not_permitted"):
+            assert sentence
+        if word == "idle":
+            assert not polled and not unseen and (facts.probed or wire)
+
+
+def test_what_makes_a_profile_incomplete():
+    assert reasons({"observed": 3, "idle": 2, "own_stack_unseen": 0, "exited_before_attach": 0, "not_permitted": 1}) == []
+    found = reasons({"own_stack_unseen": 2, "exited_before_attach": 5})
+    assert len(found) == 2 and found[0].startswith("2 processes") and found[1].startswith("5 processes")
