@@ -21,7 +21,7 @@ OBSERVED = {"source": "kernel", "grade": "observed"}
 LIBRARY = {"name": "libcrypto", "family": "OpenSSL", "path": "/usr/lib/libcrypto.so.3", "version": "3.0.17", "build_id": "ab12",
            "package": {"manager": "dpkg", "name": "libssl3", "version": "3.0.17-1"}, "deleted": False, "how": "loaded",
            "first_seen": MOMENT, "evidence": OBSERVED}
-FILE = {"path": "/etc/ssl/private/site.key", "kind": "private_key", "kind_by": "content", "format": "PEM", "flags": ["O_RDONLY"],
+FILE = {"path": "/etc/ssl/private/site.key", "kind": "private_key", "classified_by": "content", "format": "PEM", "flags": ["O_RDONLY"],
         "result": "ok", "count": 2, "first_seen": MOMENT, "last_seen": LATER, "mode": "0600", "owner": "root", "group": "root",
         "size": 1704, "deleted": False, "facts": {"algorithm": "RSA", "key_bits": 2048, "encrypted": False}, "evidence": OBSERVED}
 CERTIFICATE = dict(FILE, path="/etc/ssl/certs/site.pem", kind="certificate", mode="0644", facts={
@@ -30,7 +30,7 @@ CERTIFICATE = dict(FILE, path="/etc/ssl/certs/site.pem", kind="certificate", mod
     "fingerprint_sha256": "c" * 64, "self_signed": True, "is_ca": False, "san": ["DNS:site.example"]})
 OPERATION = {"library": "/usr/lib/libcrypto.so.3", "function": "EVP_EncryptInit_ex", "algorithm": "AES-256-GCM", "operation": "encrypt",
              "key_bits": 256, "count": 1000, "first_seen": MOMENT, "last_seen": LATER, "evidence": {"source": "library", "grade": "observed"}}
-STACK = {"name": "Go crypto/tls", "version": "1.27.3", "path": "/usr/bin/agent", "how": "build info", "inside": "unseen",
+STACK = {"name": "Go crypto/tls", "version": "1.27.3", "path": "/usr/bin/agent", "detected_by": "build info", "visibility": "unobservable",
          "details": {"program": {"name": "example.org/agent", "version": "v1.2.0"}, "vendor": None, "fips": "GOFIPS140=v1.0.0",
                      "settings": [{"name": "GOFIPS140", "value": "v1.0.0"}], "modules": [{"name": "crypto/tls", "version": None}], "providers": [],
                      "disabled_algorithms": None},
@@ -63,8 +63,8 @@ COVERAGE = {
     "probes": [{"name": name, "status": "attached", "hook": "tp_btf/x", "reason": None, "errno": None, "verifier_log": [], "hits": 5, "lost": {}, "targets": []}
                for name in ("process", "file_open", "library_load", "openssl_api", "library_api", "tls_handshake", "ssh_kex")],
     "lost": {"ring_full": 0, "map_full": 0, "perf_records": 0},
-    "processes": {"seen": 1, "reported": 1, "omitted_over_bound": 0, "observed": 1, "idle": 0, "own_stack_unseen": 0, "exited_before_attach": 0,
-                  "not_permitted": 0},
+    "processes": {"seen": 1, "reported": 1, "omitted_over_bound": 0, "observed": 1, "idle": 0, "unobservable": 0, "exited_before_attach": 0,
+                  "permission_denied": 0},
     "tracer": {"cpu_seconds": 0.1, "peak_memory_kib": 20000, "attach_seconds": 0.2, "detach_seconds": 0.1}}
 PROFILE = {
     "schema_version": "1.0", "collection_version": "0.1.0", "document": "profile",
@@ -81,7 +81,7 @@ PREFLIGHT = {
                 "attach_ms": 12.5, "remedy": None}],
     "kernel": {"btf": True, "libbpf_version": "1.1.2", "tracefs": "/sys/kernel/tracing", "lockdown": "none",
                "capabilities": ["CAP_BPF"], "euid": 0, "cgroup_mode": "v2"},
-    "can": {"profile": True, "grade": "full", "probes": ["process"]}, "remedies": []}
+    "supports": {"profile": True, "grade": "full", "probes": ["process"]}, "remedies": []}
 EVENTS = [
     {"time": MOMENT, "event": "file_open", "pid": 4711, "name": "nginx", "exe": "/usr/sbin/nginx", "path": "/etc/ssl/private/site.key",
      "kind": "private_key", "flags": ["O_RDONLY"], "result": "ok"},

@@ -60,7 +60,7 @@ finished:
   description: Whether the job has ended. Only V(false) with O(timeout) V(0).
   returned: always
   type: bool
-refused:
+invalid:
   description: Present and V(true) where the document breaks its schema. The task fails then.
   returned: on schema violation
   type: bool

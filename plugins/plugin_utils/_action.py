@@ -120,7 +120,7 @@ class AuditAction(ActionBase):
         try:
             self._validate(key, document)
         except _schema.SchemaViolation as error:
-            return {"failed": True, "refused": True, "changed": False,
+            return {"failed": True, "invalid": True, "changed": False,
                     "msg": "the document of %s breaks its schema and was not stored: %s" % (host, error)}
         if not dest:
             return result

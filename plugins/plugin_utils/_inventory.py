@@ -107,7 +107,7 @@ class Inventory:
             facts["package"] = "%s %s" % (package["name"], package["version"] or "") if package else None
             self._put("libraries", (library["name"], library["version"], library["build_id"]), facts, place, library["path"], library)
         for stack in process["stacks"] or ():
-            facts = {key: stack[key] for key in ("name", "version", "inside")}
+            facts = {key: stack[key] for key in ("name", "version", "visibility")}
             facts["fips"] = stack["details"]["fips"]
             self._put("stacks", tuple(facts.values()), facts, place, stack["path"], stack)
         for operation in process["operations"]:
@@ -170,12 +170,12 @@ class Inventory:
             yield host, json.loads(facts)
 
     def assets(self, kind):
-        """``(id, facts with hosts, places and count)`` of each asset of a kind, in order."""
+        """``(id, facts with hosts, locations and count)`` of each asset of a kind, in order."""
         rows = self._database.execute(
             "SELECT id, facts, COUNT(DISTINCT host), COUNT(*), SUM(count) FROM asset JOIN occurrence ON asset = id"
             " WHERE kind = ? GROUP BY id ORDER BY sort, id", (kind,))
-        for identity, facts, hosts, places, count in rows:
-            yield identity, dict(json.loads(facts), hosts=hosts, places=places, count=count)
+        for identity, facts, hosts, locations, count in rows:
+            yield identity, dict(json.loads(facts), hosts=hosts, locations=locations, count=count)
 
     def occurrences(self, identity):
         """Where one asset was seen, by host."""

@@ -14,7 +14,7 @@ import pathlib
 
 from . import _schema, _store
 
-STATUSES = ("ok", "unreachable", "failed", "refused", "not_run")
+STATUSES = ("ok", "unreachable", "failed", "invalid", "not_run")
 
 HOSTS_FOLDER = "hosts"
 QUARANTINE_FOLDER = "quarantine"

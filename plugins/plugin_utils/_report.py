@@ -32,7 +32,7 @@ def make(audit, hosts, results, dry_run=False):
                 problem = _add(inventory, audit, entries[host])
                 if problem:
                     quarantined.append(_manifest.quarantine(audit, os.path.join(audit, entries[host]["file"]), problem, dry_run))
-                    entries[host] = _manifest.entry(host, "refused", problem)
+                    entries[host] = _manifest.entry(host, "invalid", problem)
             counts = _manifest.counts(entries)
             lines = _summary.render(inventory, entries, counts, quarantined)
             if not dry_run:

@@ -17,7 +17,7 @@ _SOON_DAYS = 30
 _SHOWN = 15
 _WIDTH = 110
 
-_WORDS = {"ok": "audited", "unreachable": "unreachable", "failed": "failed", "refused": "refused (document not valid)", "not_run": "not run"}
+_WORDS = {"ok": "audited", "unreachable": "unreachable", "failed": "failed", "invalid": "invalid (the document breaks its schema)", "not_run": "not run"}
 
 
 def render(inventory, entries, counts, quarantined):
@@ -42,7 +42,7 @@ def render(inventory, entries, counts, quarantined):
 
 def _coverage(inventory, entries, counts, quarantined):
     lines = ["COVERAGE", "  hosts: %d of %d audited" % (counts["ok"], counts["total"])]
-    for status in ("unreachable", "failed", "refused", "not_run"):
+    for status in ("unreachable", "failed", "invalid", "not_run"):
         if counts[status]:
             lines.append("    %d %s:" % (counts[status], _WORDS[status]))
             named = [entry for host, entry in sorted(entries.items()) if entry["status"] == status]
@@ -97,19 +97,19 @@ def _hosts(inventory):
 
 def _libraries(inventory, statistics):
     lines = ["LIBRARIES (%d)" % statistics["libraries"]]
-    top = heapq.nlargest(_SHOWN, inventory.assets("libraries"), key=lambda row: (row[1]["hosts"], row[1]["places"]))
+    top = heapq.nlargest(_SHOWN, inventory.assets("libraries"), key=lambda row: (row[1]["hosts"], row[1]["locations"]))
     for _identity, facts in top:
         lines.append("  %-46s %s, %s" % (_plain("%s %s" % (facts["name"], facts["version"] or "(version not known)")),
-                                         _number(facts["hosts"], "host"), _number(facts["places"], "place")))
+                                         _number(facts["hosts"], "host"), _number(facts["locations"], "place")))
     return lines + _more(statistics["libraries"], "in inventory.json") + [""]
 
 
 def _stacks(inventory, statistics):
     lines = ["STACKS IN PROGRAMS (%d)" % statistics["stacks"]]
-    top = heapq.nlargest(_SHOWN, inventory.assets("stacks"), key=lambda row: (row[1]["hosts"], row[1]["places"]))
+    top = heapq.nlargest(_SHOWN, inventory.assets("stacks"), key=lambda row: (row[1]["hosts"], row[1]["locations"]))
     for _identity, facts in top:
-        name = "%s %s%s" % (facts["name"], facts["version"] or "(version not known)", "" if facts["inside"] == "probed" else ", not seen into")
-        lines.append("  %-60s %s, %s" % (_plain(name), _number(facts["hosts"], "host"), _number(facts["places"], "place")))
+        name = "%s %s%s" % (facts["name"], facts["version"] or "(version not known)", "" if facts["visibility"] == "probed" else ", not seen into")
+        lines.append("  %-60s %s, %s" % (_plain(name), _number(facts["hosts"], "host"), _number(facts["locations"], "place")))
     return lines + _more(statistics["stacks"], "in inventory.json") + [""]
 
 
@@ -165,7 +165,7 @@ def _keys(inventory, statistics):
         name = "%s %s%s" % (facts["kind"].replace("_", " "), facts["algorithm"] or "(algorithm not known)",
                             " %d bits" % facts["key_bits"] if facts["key_bits"] else "")
         files, places = groups.get(name, (0, 0))
-        groups[name] = (files + 1, places + facts["places"])
+        groups[name] = (files + 1, places + facts["locations"])
     for name, (files, places) in sorted(groups.items(), key=lambda row: (-row[1][0], row[0]))[:_SHOWN]:
         lines.append("  %-46s %s, %s" % (_plain(name), _number(files, "file"), _number(places, "place")))
     return lines + _more(len(groups), "in inventory.json") + [""]

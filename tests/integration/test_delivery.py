@@ -67,7 +67,7 @@ def test_a_document_that_breaks_its_schema_is_refused_and_not_stored(made_up, pr
     place = made_up(profile=profile)
     done, result = place.module(FQCN + "crypto_profile", "duration=1 dest=out/")
     assert done.returncode == 2
-    assert result["refused"] is True
+    assert result["invalid"] is True
     assert "$.processes[0].files[1].kind" in result["msg"]
     assert "profile" not in result
     assert list((place.folder / "out").iterdir()) == []

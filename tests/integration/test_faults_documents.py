@@ -85,10 +85,10 @@ def test_a_stream_of_every_kind_of_file(every_kind, tmp_path):
 
 def test_preflight_of_this_machine():
     document = ask("preflight").document
-    assert document["document"] == "preflight" and document["can"]["grade"] == "full", document["remedies"]
+    assert document["document"] == "preflight" and document["supports"]["grade"] == "full", document["remedies"]
     assert set(statuses(document).values()) == {"attached"} and document["kernel"]["btf"] is True
     assert document["kernel"]["libbpf_version"] == document["engine"]["version"]
-    assert ask("preflight", engine="procfs").document["can"]["grade"] == "reduced"
+    assert ask("preflight", engine="procfs").document["supports"]["grade"] == "reduced"
 
 
 @pytest.mark.parametrize("disabled", ["process", "file_open", "library_load", "openssl_api", "library_api", "tls_handshake", "ssh_kex"])
@@ -96,7 +96,7 @@ def test_a_probe_that_is_not_wanted(disabled):
     for engine in ("auto", "procfs"):
         document = ask("trace", duration=1, probes={disabled: False}, engine=engine).document
         assert statuses(document)[disabled] == "disabled" and document["coverage"]["complete"] is False
-    assert ask("preflight", probes={disabled: False}).document["can"]["grade"] == "full"
+    assert ask("preflight", probes={disabled: False}).document["supports"]["grade"] == "full"
 
 
 def test_snapshot_of_this_machine():

@@ -37,7 +37,7 @@ def test_what_the_engine_needs_is_missing(script, word, remedy):
         assert error.startswith("engine libbpf can't run here: ") and word in error
     document = ask("preflight", prefix=prefix).document
     assert_reduced(document, word)
-    assert document["can"] == {"profile": True, "grade": "reduced", "probes": ["process", "file_open", "library_load"]}
+    assert document["supports"] == {"profile": True, "grade": "reduced", "probes": ["process", "file_open", "library_load"]}
     assert remedy in document["remedies"][0]
     if word.startswith("libbpf"):
         assert document["kernel"]["libbpf_version"] is None and document["kernel"]["btf"] is True
@@ -174,7 +174,7 @@ def test_preflight_has_the_verifiers_words():
     entry = probe(document, "file_open")
     assert (entry["status"], entry["attach_ms"]) == ("failed", None) and entry["remedy"]
     assert any("R8 !read_ok" in line for line in entry["verifier_log"])
-    assert document["can"] == {"profile": True, "grade": "reduced", "probes": ["process", "library_load", "openssl_api", "library_api", "tls_handshake", "ssh_kex"]}
+    assert document["supports"] == {"profile": True, "grade": "reduced", "probes": ["process", "library_load", "openssl_api", "library_api", "tls_handshake", "ssh_kex"]}
     assert document["remedies"] == ["file_open: " + entry["remedy"]]
 
 

@@ -98,7 +98,7 @@ def test_names(opener, tmp_path):
     for number, (what, name) in enumerate(NAMES.items()):
         text, escaped = to_text(folder + b"/" + name)
         found = file(entry, text)
-        assert (found["count"], found["kind"], found["kind_by"], found["result"]) == (3 + number, "private_key", "content", "ok"), what
+        assert (found["count"], found["kind"], found["classified_by"], found["result"]) == (3 + number, "private_key", "content", "ok"), what
         assert found.get("path_escaped", False) is escaped and "path_truncated" not in found, what
     assert len(entry["files"]) == len(NAMES)
 
@@ -116,7 +116,7 @@ def test_names_that_could_not_be_opened(opener, tmp_path):
             hinted += 1
             text, escaped = to_text(folder + b"/no/" + name)
             found = file(entry, text)
-            assert (found["count"], found["result"], found["kind_by"]) == (3 + number, "ENOENT", "name")
+            assert (found["count"], found["result"], found["classified_by"]) == (3 + number, "ENOENT", "name")
             assert found.get("path_escaped", False) is escaped
     assert len(entry["files"]) == hinted
 
@@ -135,7 +135,7 @@ def test_the_longest_path(opener, place, length):
         window.settle()
     entry = process(window.profile, opener.pid)
     found = file(entry, path.decode())
-    assert (found["count"], found["kind_by"]) == (5, "content") and "path_truncated" not in found
+    assert (found["count"], found["classified_by"]) == (5, "content") and "path_truncated" not in found
     gone = file(entry, path[:-8].decode() + "gone.key")
     assert (gone["count"], gone["result"]) == (4, "ENOENT") and "path_truncated" not in gone
 
@@ -156,7 +156,7 @@ def test_paths_beyond_what_can_be_walked(opener, place, parts):
     for name, count, result in (("site.key", 6, "ok"), ("written.key", 2, "ok"), ("gone.key", 4, "ENOENT")):
         found, = [item for item in entry["files"] if item["path"].endswith("/" + name)]
         assert found["path"].startswith(".../") and found["path"].endswith(end + "/" + name)
-        assert (found["path_truncated"], found["count"], found["result"], found["kind"], found["kind_by"]) == (True, count, result, "private_key", "name")
+        assert (found["path_truncated"], found["count"], found["result"], found["kind"], found["classified_by"]) == (True, count, result, "private_key", "name")
     assert window.profile["coverage"]["lost"]["path_truncated"] >= 3 and window.profile["coverage"]["complete"] is False
 
 

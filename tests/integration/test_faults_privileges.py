@@ -35,16 +35,16 @@ def test_not_root_is_a_reduced_profile_with_the_reason(nobody):
         assert roots.pid not in {entry["pid"] for entry in document["processes"]}
     assert statuses(document) == {"process": "attached", "file_open": "attached", "library_load": "attached", "openssl_api": "unsupported", "library_api": "unsupported",
                                   "tls_handshake": "unsupported", "ssh_kex": "unsupported"}
-    assert_not_permitted(document)
+    assert_permission_denied(document)
 
 
-def assert_not_permitted(document):
+def assert_permission_denied(document):
     """Every process of another user counts, and each once."""
     counts = document["coverage"]["processes"]
     others = sum(1 for pid in os.listdir("/proc") if pid.isdigit() and os.path.exists("/proc/%s/exe" % pid) and os.stat("/proc/" + pid).st_uid != 65534)
-    assert counts["not_permitted"] > 0 and others - 40 <= counts["not_permitted"] <= others + 40, (counts, others)
-    assert counts["not_permitted"] <= counts["seen"]
-    assert any("%d processes could not be read: not permitted" % counts["not_permitted"] == reason for reason in document["coverage"]["reasons"])
+    assert counts["permission_denied"] > 0 and others - 40 <= counts["permission_denied"] <= others + 40, (counts, others)
+    assert counts["permission_denied"] <= counts["seen"]
+    assert any("%d processes could not be read: not permitted" % counts["permission_denied"] == reason for reason in document["coverage"]["reasons"])
 
 
 def test_not_root_with_the_engine_asked_for(nobody):
@@ -57,17 +57,17 @@ def test_snapshot_without_root(nobody):
         document = nobody("snapshot").document
     assert document["document"] == "snapshot" and document["window"]["ended_because"] == "instant"
     assert process(document, own.pid)["user"] == "nobody"
-    assert_not_permitted(document)
+    assert_permission_denied(document)
     whole = ask("snapshot").document
-    assert whole["coverage"]["processes"]["not_permitted"] < document["coverage"]["processes"]["not_permitted"]
+    assert whole["coverage"]["processes"]["permission_denied"] < document["coverage"]["processes"]["permission_denied"]
 
 
 def test_monitor_and_preflight_without_root(nobody):
     lines = nobody("monitor", duration=1).document
-    assert '"not_permitted"' in lines[-1] and '"complete": false' in lines[-1]
+    assert '"permission_denied"' in lines[-1] and '"complete": false' in lines[-1]
     document = nobody("preflight").document
     assert_reduced(document, "root")
-    assert document["can"]["grade"] == "reduced" and document["remedies"] == ["libbpf: run it with become: true", *document["remedies"][1:]]
+    assert document["supports"]["grade"] == "reduced" and document["remedies"] == ["libbpf: run it with become: true", *document["remedies"][1:]]
     assert document["kernel"]["euid"] == 65534 and document["kernel"]["capabilities"] == []
 
 
@@ -109,12 +109,12 @@ def test_root_without_capabilities(capabilities, tmp_path):
 def test_preflight_without_capabilities(capabilities):
     document = ask("preflight", prefix=without(*capabilities)).document
     assert not set(capabilities) & set(document["kernel"]["capabilities"])
-    assert document["can"]["grade"] == "reduced" and document["remedies"]
+    assert document["supports"]["grade"] == "reduced" and document["remedies"]
 
 
 def test_processes_that_root_may_not_read_are_counted():
     document = ask("trace", prefix=without(*READS), duration=1).document
-    assert document["coverage"]["processes"]["not_permitted"] > 0 and document["coverage"]["complete"] is False
+    assert document["coverage"]["processes"]["permission_denied"] > 0 and document["coverage"]["complete"] is False
 
 
 @pytest.mark.parametrize("number, name", [(1, "EPERM"), (38, "ENOSYS"), (13, "EACCES")])

@@ -146,7 +146,7 @@ def test_access_times(tmp_path):
         done = run(SYSTEM_PYTHON, "-I", "-c", code, key, loose)
         window.settle()
         assert ask("snapshot").document
-    assert file(process(window.profile, done.pid), key)["kind_by"] == "content", "it was read"
+    assert file(process(window.profile, done.pid), key)["classified_by"] == "content", "it was read"
     assert [times(path) for path in (key, loose, tmp_path)] == before
     control.read_bytes()
     assert times(control)[0] > 10 ** 12, "this file system keeps no access times: mount it with relatime"

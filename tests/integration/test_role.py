@@ -41,7 +41,7 @@ def test_every_host_is_in_the_manifest_and_none_stops_another(fleet):
     folder = fleet.folder / "audit"
     manifest = json.loads((folder / "manifest.json").read_text())
     status = {host["host"]: host["status"] for host in manifest["hosts"]}
-    assert status == {"good": "ok", "other/one": "ok", "bad": "refused", "empty": "failed", "gone": "unreachable"}
+    assert status == {"good": "ok", "other/one": "ok", "bad": "invalid", "empty": "failed", "gone": "unreachable"}
     reasons = {host["host"]: host["reason"] for host in manifest["hosts"]}
     assert reasons["empty"] == "no process matches name 'nobody'"
     assert "$.coverage" in reasons["bad"]

@@ -52,7 +52,7 @@ def test_facts(seen):
 def test_content_decided_where_it_can(seen):
     unmarked = {"authorized_keys", "known_hosts"}
     for name in seen.made:
-        assert file(seen.entry, seen.folder / name)["kind_by"] == "content" or name in unmarked, name
+        assert file(seen.entry, seen.folder / name)["classified_by"] == "content" or name in unmarked, name
 
 
 def test_a_name_alone_makes_no_key(seen):
@@ -62,7 +62,7 @@ def test_a_name_alone_makes_no_key(seen):
 
 def test_an_empty_file_is_told_by_its_name(seen):
     found = file(seen.entry, seen.folder / "empty.key")
-    assert (found["kind"], found["kind_by"], found["size"], found["facts"]) == ("private_key", "name", 0, None)
+    assert (found["kind"], found["classified_by"], found["size"], found["facts"]) == ("private_key", "name", 0, None)
 
 
 def test_facts_of_a_certificate_are_those_openssl_prints(seen):
@@ -79,7 +79,7 @@ def test_owner_mode_and_size(seen):
 
 def test_host_key(seen):
     found = file(seen.entry, HOST_KEY)
-    assert (found["kind"], found["format"], found["kind_by"], found["mode"]) == ("private_key", "OpenSSH", "content", "0600")
+    assert (found["kind"], found["format"], found["classified_by"], found["mode"]) == ("private_key", "OpenSSH", "content", "0600")
 
 
 def test_random_devices(seen):

@@ -32,7 +32,7 @@ def test_targets_are_named(seen):
     names = {target["path"].rpartition("/")[2].split(".so")[0]: target for target in entry["targets"]}
     assert set(names) >= {"libgnutls", "libgcrypt", "libsodium", "libnettle", "libhogweed", "libnss3", "libssl3", "libwolfssl", "libmbedcrypto"}
     assert all(target["status"] == "attached" and target["build_id"] for target in entry["targets"])
-    assert names["libgcrypt"]["functions"] == 16 and entry["hits"] > 10000 and entry["let_go"] == []
+    assert names["libgcrypt"]["functions"] == 16 and entry["hits"] > 10000 and entry["detached"] == []
 
 
 def asked(profile, pid, library):
@@ -113,9 +113,9 @@ def test_one_budget_for_both_and_each_probe_tells_of_its_own():
     with traced() as window:
         pid = python(code).pid
     probes = {probe["name"]: probe for probe in window.profile["coverage"]["probes"]}
-    gone = {item["function"]: item for item in probes["library_api"]["let_go"]}
+    gone = {item["function"]: item for item in probes["library_api"]["detached"]}
     assert probes["library_api"]["status"] == "detached_over_budget" and "gnutls_hash_fast" in gone
-    assert not {item["function"] for item in probes["openssl_api"]["let_go"]} & set(gone)
+    assert not {item["function"] for item in probes["openssl_api"]["detached"]} & set(gone)
     count = asked(window.profile, pid, "libgnutls")["SHA256", "digest"]
     assert 10000 < count < 600000 and gone["gnutls_hash_fast"]["calls"] <= count + 1000
     assert any("gnutls_hash_fast" in reason for reason in window.profile["coverage"]["reasons"])

@@ -160,7 +160,7 @@ def test_libraries_are_those_of_the_maps(seen):
 def test_key_and_certificate_are_read_by_the_master_at_each_reload(seen):
     entry = process(seen.profile, seen.master)
     key, certificate = file(entry, seen.key), file(entry, seen.certificate)
-    assert (key["kind"], key["flags"], key["result"], key["count"], key["kind_by"]) == ("private_key", ["O_RDONLY"], "ok", RELOADS, "content")
+    assert (key["kind"], key["flags"], key["result"], key["count"], key["classified_by"]) == ("private_key", ["O_RDONLY"], "ok", RELOADS, "content")
     assert (certificate["kind"], certificate["flags"], certificate["count"]) == ("certificate", ["O_RDONLY"], RELOADS)
     expected = certificate_facts(seen.certificate)
     assert {name: certificate["facts"][name] for name in expected} == expected

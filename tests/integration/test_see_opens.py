@@ -121,14 +121,14 @@ def test_real_path_result_and_count(seen, entry, name, expected):
 def test_a_container_has_its_own_paths(seen, entry):
     """After pivot_root the path is what the process itself would call it."""
     found = file(entry("pivoted"), "/etc/contained.key")
-    assert (found["kind"], found["kind_by"], found["result"], found["count"]) == ("private_key", "content", "ok", 1)
+    assert (found["kind"], found["classified_by"], found["result"], found["count"]) == ("private_key", "content", "ok", 1)
     assert file(entry("pivoted"), "/etc/absent.key")["result"] == "ENOENT"
 
 
 def test_known_by_content_in_every_namespace(seen, entry):
     for name, path in (("tmpfs", "mount/inner.key"), ("bind", "mount/inner.pem"), ("overlay", "mount/inner.pem"), ("chroot", "jail/etc/jailed.key")):
         for found in files(entry(name), seen.folder / path, flags=RDONLY):
-            assert (found["kind"], found["kind_by"], found["facts"]["key_bits"]) == ("private_key", "content", 2048), name
+            assert (found["kind"], found["classified_by"], found["facts"]["key_bits"]) == ("private_key", "content", 2048), name
 
 
 def test_flags(seen, entry):
@@ -147,7 +147,7 @@ def test_flags_of_the_other_calls(seen, entry):
 def test_old_calls(seen, entry):
     assert file(entry("old calls"), seen.folder / "site.key")["flags"] == ["O_RDONLY", "O_NOATIME"]
     created = file(entry("old calls"), seen.folder / "created.pem")
-    assert (created["flags"], created["size"], created["kind_by"]) == (["O_WRONLY", "O_CREAT", "O_TRUNC"], 0, "name")
+    assert (created["flags"], created["size"], created["classified_by"]) == (["O_WRONLY", "O_CREAT", "O_TRUNC"], 0, "name")
 
 
 def test_random(seen, entry):
@@ -158,13 +158,13 @@ def test_random(seen, entry):
 
 def test_who_was_refused(seen, entry):
     found = file(entry("nobody"), seen.folder / "site.key")
-    assert (found["kind"], found["kind_by"], found["flags"], found["mode"]) == ("private_key", "name", RDONLY, None)
+    assert (found["kind"], found["classified_by"], found["flags"], found["mode"]) == ("private_key", "name", RDONLY, None)
     assert entry("nobody")["exit_code"] == 0
 
 
 def test_a_file_that_is_gone_is_told_by_its_name(seen, entry):
     found = file(entry("gone"), seen.folder / "gone.key")
-    assert (found["kind"], found["kind_by"], found["deleted"], found["result"]) == ("private_key", "name", True, "ok")
+    assert (found["kind"], found["classified_by"], found["deleted"], found["result"]) == ("private_key", "name", True, "ok")
 
 
 def test_times(seen, entry):

@@ -151,7 +151,7 @@ def test_library_version(entry):
 def test_certificate_and_its_facts(load, entry):
     for name, count in (("curl", 1), ("python", 1)):
         found = file(entry(name), load.certificate)
-        assert (found["kind"], found["kind_by"], found["format"]) == ("certificate", "content", "PEM")
+        assert (found["kind"], found["classified_by"], found["format"]) == ("certificate", "content", "PEM")
         assert (found["flags"][0], found["result"], found["count"], found["deleted"]) == ("O_RDONLY", "ok", count, False)
         facts = found["facts"]
         assert {key: facts[key] for key in certificate_facts(load.certificate)} == certificate_facts(load.certificate)
@@ -163,7 +163,7 @@ def test_certificate_and_its_facts(load, entry):
 
 def test_private_key_read(load, entry):
     found = file(entry("sign"), load.key)
-    assert (found["kind"], found["kind_by"], found["flags"], found["result"], found["count"]) == ("private_key", "content", ["O_RDONLY"], "ok", 1)
+    assert (found["kind"], found["classified_by"], found["flags"], found["result"], found["count"]) == ("private_key", "content", ["O_RDONLY"], "ok", 1)
     assert (found["mode"], found["owner"], found["group"], found["size"]) == ("0600", "root", "root", load.key.stat().st_size)
     assert (found["facts"]["algorithm"], found["facts"]["key_bits"]) == ("RSA", 2048)
 
@@ -171,7 +171,7 @@ def test_private_key_read(load, entry):
 def test_files_written(load, entry):
     for path, kind in (("made.key", "private_key"), ("made.crt", "certificate")):
         found = file(entry("req"), load.folder / path)
-        assert (found["kind"], found["kind_by"], found["result"]) == (kind, "content", "ok")
+        assert (found["kind"], found["classified_by"], found["result"]) == (kind, "content", "ok")
         assert found["flags"][0] == "O_WRONLY" and {"O_CREAT", "O_TRUNC"} <= set(found["flags"])
         assert found["facts"]["key_bits"] == 3072
     assert not files(entry("enc"), load.folder / "secret")  # enciphered text is not a file of cryptography's own
@@ -180,7 +180,7 @@ def test_files_written(load, entry):
 
 def test_failed_open(load, entry):
     found = file(entry("missing"), load.folder / "nowhere.pem")
-    assert (found["result"], found["flags"], found["kind_by"], found["count"]) == ("ENOENT", ["O_RDONLY"], "name", 1)
+    assert (found["result"], found["flags"], found["classified_by"], found["count"]) == ("ENOENT", ["O_RDONLY"], "name", 1)
     assert (found["mode"], found["size"], found["facts"]) == (None, None, None)
 
 

@@ -88,23 +88,23 @@ def test_processes_that_are_there_before(server_program, site):
             pass
     profile = window.profile
     entry = process(profile, server)
-    assert entry["coverage"] == "own_stack_unseen"
+    assert entry["coverage"] == "unobservable"
     assert entry["coverage_reason"].startswith("no probe sees into Go crypto/tls, and no handshake of it was on the wire; its 1 TLS connections are from before")
     found = stack(entry, "Go crypto/tls")
-    assert (found["path"], found["how"], found["inside"], found["evidence"]) == (str(server_program), "build info", "unseen", {"source": "file", "grade": "present"})
+    assert (found["path"], found["detected_by"], found["visibility"], found["evidence"]) == (str(server_program), "build info", "unobservable", {"source": "file", "grade": "present"})
     entry = process(profile, client.pid)
     assert (entry["coverage"], entry["coverage_reason"]) == ("idle", "its 1 TLS connections are from before the window") and entry["stacks"] == []
     entry = process(profile, java)
     found = stack(entry, "Java JSSE")
-    assert entry["coverage"] == "own_stack_unseen" and found["path"] == JVM and found["evidence"] == {"source": "proc", "grade": "present"}
+    assert entry["coverage"] == "unobservable" and found["path"] == JVM and found["evidence"] == {"source": "proc", "grade": "present"}
     assert "SunJSSE" in found["details"]["providers"] and found["version"].startswith("17.")
     entry = process(profile, own)
-    assert stack(entry, "OpenSSL (static)")["inside"] == "probed" and entry["coverage"] in ("idle", "observed")
+    assert stack(entry, "OpenSSL (static)")["visibility"] == "probed" and entry["coverage"] in ("idle", "observed")
     entry = process(profile, package)
     found = stack(entry, "OpenSSL (static)")
-    assert found["inside"] == "unseen" and "/cryptography/hazmat/bindings/_rust" in found["path"] and entry["coverage"] == "own_stack_unseen"
+    assert found["visibility"] == "unobservable" and "/cryptography/hazmat/bindings/_rust" in found["path"] and entry["coverage"] == "unobservable"
     coverage = profile["coverage"]
-    assert coverage["processes"]["own_stack_unseen"] == 3 and coverage["processes"]["idle"] + coverage["processes"]["observed"] == 2
+    assert coverage["processes"]["unobservable"] == 3 and coverage["processes"]["idle"] + coverage["processes"]["observed"] == 2
     assert coverage["complete"] is False
     assert "3 processes have cryptography that nothing here sees into, and none of it was seen" in coverage["reasons"]
 
@@ -121,8 +121,8 @@ def test_a_handshake_on_the_wire_is_an_observation(server_program, site):
                 time.sleep(0.5)
     entry = process(window.profile, server)
     assert entry["tls"] and (entry["coverage"], entry["coverage_reason"]) == ("observed", None)
-    assert stack(entry, "Go crypto/tls")["inside"] == "unseen"
-    assert window.profile["coverage"]["processes"]["own_stack_unseen"] == 0
+    assert stack(entry, "Go crypto/tls")["visibility"] == "unobservable"
+    assert window.profile["coverage"]["processes"]["unobservable"] == 0
 
 
 def test_a_connection_of_a_program_that_nobody_knows(tmp_path):
@@ -133,7 +133,7 @@ def test_a_connection_of_a_program_that_nobody_knows(tmp_path):
         with traced() as window:
             pass
     entry = process(window.profile, holder.pid)
-    assert entry["coverage"] == "own_stack_unseen" and not entry["libraries"] and entry["stacks"] == []
+    assert entry["coverage"] == "unobservable" and not entry["libraries"] and entry["stacks"] == []
     assert entry["coverage_reason"].startswith("it has TLS connections and no library or stack that is known")
     assert window.profile["coverage"]["complete"] is False
 
@@ -147,7 +147,7 @@ def test_programs_that_end_in_the_window(server_program, tmp_path):
         lost = run(gone, "127.0.0.1:1", "/nothing", "/nothing", check=False)
         gone.unlink()
     entry = process(window.profile, ended.pid)
-    assert entry["exit_code"] == 1 and stack(entry, "Go crypto/tls")["version"] and entry["coverage"] == "own_stack_unseen"
+    assert entry["exit_code"] == 1 and stack(entry, "Go crypto/tls")["version"] and entry["coverage"] == "unobservable"
     entry = process(window.profile, lost.pid)
     assert entry["stacks"] is None and entry["coverage"] is None
     assert entry["coverage_reason"] == "its program was gone before it could be searched for crypto stacks"
@@ -195,6 +195,6 @@ def test_a_snapshot_calls_nothing_observed(server_program, site):
         assert client.hear() == "TLSv1.3"
         done = run("/usr/bin/python3", "-c", snapshot, server, client.pid, env=environment(PYTHONPATH=str(CHECKOUT / ".ansible" / "collections")))
     document = json.loads(done.stdout)
-    assert {entry["coverage"] for entry in document["processes"]} == {"own_stack_unseen"} and document["coverage"]["processes"]["observed"] == 0
+    assert {entry["coverage"] for entry in document["processes"]} == {"unobservable"} and document["coverage"]["processes"]["observed"] == 0
     assert [stack["name"] for stack in process(document, server)["stacks"]] == ["Go crypto/tls"]
     assert document["coverage"]["complete"] is False and len(processes(document)) == 2

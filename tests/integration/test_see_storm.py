@@ -114,7 +114,7 @@ def test_a_storm_of_other_files_loses_no_crypto_file(place, kind):
     for folder in (place.hinted, place.known):
         for path in folder.iterdir():
             found = file(entry, path)
-            assert (found["kind"], found["kind_by"], found["count"], found["result"]) == ("private_key", "content", 1, "ok")
+            assert (found["kind"], found["classified_by"], found["count"], found["result"]) == ("private_key", "content", 1, "ok")
     missing = [path for path in place.fresh.iterdir() if not files(entry, path)]
     assert len(missing) <= coverage["lost"].get("unclassified_opens", 0)
     assert not coverage["lost"].get("ring_full")

@@ -227,7 +227,7 @@ def test_a_root_that_somebody_has_alone():
         assert all(word in entry["reason"] for word in ("alone", "QUIC", "io_uring", "sendfile", "splice"))
         assert entry["hook"].startswith("tp_btf/sys_exit: the cgroup could not be had (attach: ") and "not permitted" in entry["hook"]
     assert probe(document, "process")["status"] == "attached"
-    assert document["can"]["profile"] and document["can"]["grade"] == "reduced"
+    assert document["supports"]["profile"] and document["supports"]["grade"] == "reduced"
 
 
 def test_no_mounted_cgroup2():

@@ -86,7 +86,7 @@ def _check_preflight(result: dict[str, Any], tracefs: bool) -> Checks:
     result["preflight"], result["preflight_seconds"] = found, seconds
     print(f"preflight: {seconds} s", flush=True)
     checks = Checks()
-    checks.equal("preflight: this kernel can give a full profile", "full", found["can"]["grade"])
+    checks.equal("preflight: this kernel can give a full profile", "full", found["supports"]["grade"])
     checks.equal("preflight: there is nothing to remedy", [], found["remedies"])
     for probe in found["probes"]:
         # with kernels before 6.6 it waits for a process that maps a library of its, and says so

@@ -53,7 +53,7 @@ def check_host() -> Checks:
     _check_ipsec(checks, told["ipsec"])
     checks.equal("host_crypto: WireGuard interfaces", [{"name": "wg-test"}], told["wireguard"]["interfaces"])
     checks.equal("host_crypto: kTLS has counters where its module is loaded", (ktls, ktls), (told["ktls"]["available"], "TlsTxSw" in told["ktls"]["counters"]))
-    checks.equal("host_crypto: the mapping", [{"device": "dm-0", "type": "LUKS2", "below": [device], "name": "vault"}], told["storage"]["mappings"])
+    checks.equal("host_crypto: the mapping", [{"device": "dm-0", "type": "LUKS2", "underlying": [device], "name": "vault"}], told["storage"]["mappings"])
     checks.equal("host_crypto: its header", [(device, 2, "aes-xts-plain64", 512, "pbkdf2", "sha256", 1000)],
                  [(header["device"], header["version"], header["cipher"], header["key_bits"], slot["kdf"], slot["kdf_hash"], slot["iterations"])
                   for header in told["storage"]["luks"] for slot in header["slots"]])

@@ -46,12 +46,12 @@ class FileFacts(NamedTuple):
     """What a file is.
 
     kind: certificate, certificate_bundle, private_key, public_key, keystore, csr, crl, signed_data, parameters, config, random,
-    known_hosts, authorized_keys, or None. kind_by: 'content', 'name' or None. format: PEM, DER, OpenSSH, PKCS#12 and others, or None.
+    known_hosts, authorized_keys, or None. classified_by: 'content', 'name' or None. format: PEM, DER, OpenSSH, PKCS#12 and others, or None.
     facts: dict, JSON-ready.
     """
 
     kind: str
-    kind_by: str
+    classified_by: str
     format: str
     facts: dict
 

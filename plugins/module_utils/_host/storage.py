@@ -70,7 +70,7 @@ def _add_mapping(reader, device, mappings):
     if not found:
         return
     below = [name.replace("!", "/") for name in reader.names(folder + "/slaves", 64) if _DEVICE.match(name)]
-    entry = {"device": device, "type": found.group(1), "below": below}
+    entry = {"device": device, "type": found.group(1), "underlying": below}
     reader.put(entry, "name", reader.word(folder + "/dm/name"))
     mappings.append(entry)
 

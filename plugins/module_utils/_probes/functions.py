@@ -125,7 +125,7 @@ class FunctionProbe(Probe):
         budget = self._programs.budget
         return dict(super().coverage(), ns_per_hit=budget.cost._asdict(), cost_ns=budget.spent(self._calls()),
                     budget={"burst_ns": BURST_NS, "ns_per_second": NS_PER_SECOND},
-                    let_go=[{"function": function.name, "since": gone.since, "calls": gone.calls.all, "internal_calls": gone.calls.internal}
+                    detached=[{"function": function.name, "since": gone.since, "calls": gone.calls.all, "internal_calls": gone.calls.internal}
                             for function, gone in self._let_go()])
 
     def targets(self):

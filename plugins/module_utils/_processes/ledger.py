@@ -95,12 +95,12 @@ class Ledger:
         """That something of a process must not be read."""
         stat = proc.read_stat(record.pid)
         if stat is not None and stat.start_ticks == record.ticks:  # a process that is being reaped refuses too
-            record.not_permitted = True
+            record.permission_denied = True
 
     @property
-    def not_permitted(self):
+    def permission_denied(self):
         """How many selected processes could not be read (int)."""
-        return sum(record.not_permitted and record.selected for record in self._images.values())
+        return sum(record.permission_denied and record.selected for record in self._images.values())
 
     def _scan_maps(self, record):
         try:

@@ -69,7 +69,7 @@ class ProcessRecord:
     replaced: bool = False  # a later execve took its place
     selected: bool = False
     connection: Optional[Connection] = None  # which ssh connection or ansible command it came by
-    not_permitted: bool = False  # something of it must not be read
+    permission_denied: bool = False  # something of it must not be read
     inherited: bool = False  # its libraries are its parent's at the fork
     libraries: Dict[bytes, LibraryRecord] = dataclasses.field(default_factory=dict)
     files: Dict[Any, FileRecord] = dataclasses.field(default_factory=dict)

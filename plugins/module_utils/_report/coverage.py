@@ -39,7 +39,7 @@ def probe_entry(probe, put_path, utc):
     entry["targets"] = [dict(target) for target in entry.get("targets", [])]
     for target in entry["targets"]:
         put_path(target, "path", target["path"])
-    for gone in entry.get("let_go", []):
+    for gone in entry.get("detached", []):
         gone["since"] = utc(gone["since"])
     return entry
 
@@ -68,8 +68,8 @@ def reasons(engine, probes, lost, ledger, late_libraries, put_path):
         holder = {}
         put_path(holder, "path", path)
         found.append("%s was first mapped inside the window: operations before it was probed were not seen" % holder["path"])
-    if ledger.not_permitted:
-        found.append("%d processes could not be read: not permitted" % ledger.not_permitted)
+    if ledger.permission_denied:
+        found.append("%d processes could not be read: not permitted" % ledger.permission_denied)
     for kind, number in sorted(ledger.left_out().items()):
         found.append("%d %s of single processes are left out: max_%s is reached" % (number, kind, _BOUND_OF.get(kind, kind)))
     if ledger.nobodys_handshakes():

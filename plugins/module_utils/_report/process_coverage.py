@@ -72,7 +72,7 @@ class ProcessCoverage:
         late = [library for library in libraries if record.ended and self._was_late(record, library)]
         in_time = [library for library in reached if library not in late]
         unseen = None if record.stacks is None else tuple(sorted({seen.stack.name for seen in record.stacks if not seen.probed}))
-        return Facts(bool(record.operations or record.tls or record.ssh), record.not_permitted, len(libraries), len(in_time), bool(late),
+        return Facts(bool(record.operations or record.tls or record.ssh), record.permission_denied, len(libraries), len(in_time), bool(late),
                      unseen, len(record.tls_connections), wire, polled)
 
     def _was_late(self, record, library):

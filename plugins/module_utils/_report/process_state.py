@@ -11,10 +11,10 @@ from typing import NamedTuple, Optional, Tuple
 
 OBSERVED = "observed"
 IDLE = "idle"
-OWN_STACK_UNSEEN = "own_stack_unseen"
+UNOBSERVABLE = "unobservable"
 EXITED_BEFORE_ATTACH = "exited_before_attach"
-NOT_PERMITTED = "not_permitted"
-STATES = (OBSERVED, IDLE, OWN_STACK_UNSEEN, EXITED_BEFORE_ATTACH, NOT_PERMITTED)
+PERMISSION_DENIED = "permission_denied"
+STATES = (OBSERVED, IDLE, UNOBSERVABLE, EXITED_BEFORE_ATTACH, PERMISSION_DENIED)
 
 
 class Facts(NamedTuple):
@@ -42,23 +42,23 @@ def state(facts):
     if facts.used:
         return OBSERVED, None
     if facts.refused:
-        return NOT_PERMITTED, "its maps or descriptors must not be read"
+        return PERMISSION_DENIED, "its maps or descriptors must not be read"
     if facts.late and not facts.probed:
         return EXITED_BEFORE_ATTACH, "it ended before a probe was on its libraries"
     if not (facts.libraries or facts.connections or facts.unseen):
         return None, None if facts.unseen is not None else "its program was gone before it could be searched for crypto stacks"
     if facts.polled:
-        return OWN_STACK_UNSEEN, "nothing was attached: only what /proc shows is known"
+        return UNOBSERVABLE, "nothing was attached: only what /proc shows is known"
     older = "; its %d TLS connections are from before the window" % facts.connections if facts.connections else ""
     if facts.unseen:
-        return OWN_STACK_UNSEEN, "no probe sees into %s, and %s%s" % (", ".join(facts.unseen), _wire(facts), older)
+        return UNOBSERVABLE, "no probe sees into %s, and %s%s" % (", ".join(facts.unseen), _wire(facts), older)
     if not facts.libraries:
-        return OWN_STACK_UNSEEN, "it has TLS connections and no library or stack that is known, and %s%s" % (_wire(facts), older)
+        return UNOBSERVABLE, "it has TLS connections and no library or stack that is known, and %s%s" % (_wire(facts), older)
     if facts.probed:
         return IDLE, older[2:] or None
     if facts.wire:
         return IDLE, "no probe is on its libraries: only handshakes could have been seen%s" % older
-    return OWN_STACK_UNSEEN, "no probe is on its libraries, and %s" % _wire(facts)
+    return UNOBSERVABLE, "no probe is on its libraries, and %s" % _wire(facts)
 
 
 def _wire(facts):
@@ -67,7 +67,7 @@ def _wire(facts):
 
 # The states that make a profile incomplete, in sentences; those that must not be read are counted where the ledger is.
 _INCOMPLETE = (
-    (OWN_STACK_UNSEEN, "%d processes have cryptography that nothing here sees into, and none of it was seen"),
+    (UNOBSERVABLE, "%d processes have cryptography that nothing here sees into, and none of it was seen"),
     (EXITED_BEFORE_ATTACH, "%d processes ended before a probe was on their libraries"),
 )
 

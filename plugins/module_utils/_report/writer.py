@@ -155,7 +155,7 @@ class Writer:
         self.put_path(entry, "path", observed.path, observed.path_truncated)
         known = look is not None and not look.gone
         entry.update({
-            "kind": facts.kind, "kind_by": facts.kind_by, "format": facts.format, "flags": flag_names(observed.key.flags),
+            "kind": facts.kind, "classified_by": facts.classified_by, "format": facts.format, "flags": flag_names(observed.key.flags),
             "result": "ok" if not observed.key.error else error_name(-observed.key.error), "count": held.count,
             "first_seen": self.time(held.first_seen), "last_seen": self.time(held.last_seen),
             "mode": "%04o" % (look.mode & 0o7777) if known else None,
@@ -172,7 +172,7 @@ class Writer:
         self.put_path(entry, "path", seen.path)
         settings = [dict(setting, value=os.fsdecode(self.show_path(os.fsencode(setting["value"])))) if setting["value"].startswith("/") else setting
                     for setting in stack.details["settings"]]
-        entry.update({"how": stack.how, "inside": "probed" if seen.probed else "unseen", "details": dict(stack.details, settings=settings),
+        entry.update({"detected_by": stack.how, "visibility": "probed" if seen.probed else "unobservable", "details": dict(stack.details, settings=settings),
                       "evidence": {"source": "proc" if stack.how == RELEASE_FILE else "file", "grade": "present"}})
         return entry
 

@@ -90,7 +90,7 @@ def kernel_facts():
 
 def _probe(probe, writer):
     entry = coverage.probe_entry(probe, writer.put_path, writer.time)
-    for of_a_window in ("hits", "lost", "ns_per_hit", "cost_ns", "budget", "let_go"):
+    for of_a_window in ("hits", "lost", "ns_per_hit", "cost_ns", "budget", "detached"):
         entry.pop(of_a_window, None)
     entry["attach_ms"] = round(probe.open_seconds * 1000, 1) if probe.status in (ATTACHED, PARTIAL) else None
     entry["remedy"] = None
@@ -121,7 +121,7 @@ def preflight(request):
         "schema_version": SCHEMA_VERSION, "collection_version": COLLECTION_VERSION, "document": "preflight", "host": host_identity(),
         "engine": {"name": engine.name, "grade": engine.grade, "version": engine.version, "rejected": rejected},
         "probes": probes, "kernel": kernel_facts(),
-        "can": {"profile": bool(attached), "grade": "full" if full else "reduced" if attached else "none", "probes": attached},
+        "supports": {"profile": bool(attached), "grade": "full" if full else "reduced" if attached else "none", "probes": attached},
         "remedies": remedies,
     }
 

@@ -59,12 +59,12 @@ def monitor_result(lines, coverage, whole):
 
 def preflight_result(document):
     """The result of crypto_preflight."""
-    can = document["can"]
-    attached = ", ".join(can["probes"]) or "no probe"
+    supports = document["supports"]
+    attached = ", ".join(supports["probes"]) or "no probe"
     return {
         "changed": False,
         "preflight": document,
-        "msg": "engine %s, grade %s: %s" % (document["engine"]["name"], can["grade"], attached),
+        "msg": "engine %s, grade %s: %s" % (document["engine"]["name"], supports["grade"], attached),
     }
 
 

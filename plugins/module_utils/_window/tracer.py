@@ -303,7 +303,7 @@ class Window:
             "probes": [coverage_report.probe_entry(probe, writer.put_path, writer.time) for probe in self.engine.probes], "lost": lost,
             "files_gone": self.engine.files.unseen(),
             "processes": {"seen": self.ledger.seen, "reported": reported, "omitted_over_bound": left_out + self.ledger.omitted,
-                          **dict(self.process_coverage.counts, not_permitted=self.ledger.not_permitted)},
+                          **dict(self.process_coverage.counts, permission_denied=self.ledger.permission_denied)},
             "tracer": {"cpu_seconds": round(usage.ru_utime + usage.ru_stime, 4), "peak_memory_kib": proc.peak_memory_kib(),
                        "attach_seconds": round(self.attach_seconds, 4), "detach_seconds": round(self.detach_seconds, 4)},
         }

@@ -100,7 +100,7 @@ def test_certificate(folder, tmp_path, key, form):
     elif form == "trusted":
         run(folder, "openssl", "x509", "-in", name, "-trustout", "-addtrust", "serverAuth", "-out", str(path))
     result = found(path)
-    assert (result.kind, result.kind_by, result.format) == ("certificate", "content", "DER" if form == "DER" else "PEM")
+    assert (result.kind, result.classified_by, result.format) == ("certificate", "content", "DER" if form == "DER" else "PEM")
     facts = dict(result.facts, serial=int(result.facts["serial"], 16), signature_algorithm=result.facts["signature_algorithm"].lower())
     if key == "rsa-pss":
         assert facts["signature_hash"] == "SHA-256"

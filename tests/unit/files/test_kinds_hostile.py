@@ -43,7 +43,7 @@ def facts_of(data, name):
 
 def check(data, name):
     found = facts_of(data, name)
-    assert found.kind in KINDS and found.kind_by in (None, "content", "name")
+    assert found.kind in KINDS and found.classified_by in (None, "content", "name")
     assert len(json.dumps(found.facts)) < 3000000
     return found
 
@@ -163,7 +163,7 @@ def test_names():
         (b"/etc/ssh/ssh_host_rsa_key", "private_key"), (b"/x/id_rsa.pub", "public_key"), (b"/x/dhparam.pem", "parameters"), (b"/x/truststore", "keystore"),
     ):
         found = classify_name(name)
-        assert (found.kind, found.kind_by) == (kind, "name")
+        assert (found.kind, found.classified_by) == (kind, "name")
         assert name[-4:] in NAME_HINTS
     assert tuple(classify_name(b"/usr/lib/libc.so.6")) == (None, None, None, {})
     assert classify_name(b"/usr/include/c++/12/random").kind is None

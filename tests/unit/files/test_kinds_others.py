@@ -48,7 +48,7 @@ def test_ssh_lists(tmp_path):
             shutil.move(str(path), str(tmp_path / "elsewhere"))
             path = tmp_path / "elsewhere"
         result = found(path)
-        assert (result.kind, result.kind_by, result.facts["key_types"]) == ("known_hosts", "content", counts)
+        assert (result.kind, result.classified_by, result.facts["key_types"]) == ("known_hosts", "content", counts)
         assert result.facts["other_lines"] == 0
         assert "secret" not in repr(result) and "example" not in repr(result.facts)
     run(tmp_path, "ssh-keygen", "-q", "-s", "key0", "-I", "id", "-n", "user", "key2.pub")

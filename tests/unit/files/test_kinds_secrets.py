@@ -125,7 +125,7 @@ def test_unencrypted(tmp_path, monkeypatch, key, kind):
         secret = characters_of(path.read_bytes(), label, begin, end)
     found, seen = recorded(path, monkeypatch)
     assert not seen & secret
-    assert (found.kind, found.kind_by) == ("private_key", "content")
+    assert (found.kind, found.classified_by) == ("private_key", "content")
     assert found.format == ("DER" if kind.endswith("der") else "PEM")
     expected = {
         "rsa": ("RSA", 2048), "ec": ("EC", 256), "p384": ("EC", 384), "p521": ("EC", 521), "k256": ("EC", 256), "brainpool": ("EC", 512),

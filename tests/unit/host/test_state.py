@@ -63,8 +63,8 @@ class TestStorage:
         host.put("/dev/sda2", luks2())
         host.put("/dev/nvme0n1", luks1())
         told = read_storage(host.reader())
-        assert told["mappings"] == [{"device": "dm-0", "type": "LUKS2", "below": ["sda2"], "name": "root"},
-                                    {"device": "dm-2", "type": "PLAIN", "below": [], "name": "swap"}]
+        assert told["mappings"] == [{"device": "dm-0", "type": "LUKS2", "underlying": ["sda2"], "name": "root"},
+                                    {"device": "dm-2", "type": "PLAIN", "underlying": [], "name": "swap"}]
         assert [(header["device"], header["version"], header["cipher"]) for header in told["luks"]] == [
             ("nvme0n1", 1, "aes-xts-plain64"), ("sda2", 2, "aes-xts-plain64")]
         assert [entry["source"] for entry in told["unreadable"]] == ["/dev/dm-2"]

@@ -36,22 +36,22 @@ def test_what_was_negotiated_and_what_programs_carry_are_assets(audit, profile):
     assert (ssh["key_exchange"], ssh["occurrences"][0]["path"]) == ("curve25519-sha256", "192.0.2.1:22")
     stack, = assets["stacks"]
     carried = profile["processes"][0]["stacks"][0]
-    assert (stack["name"], stack["version"], stack["places"]) == (carried["name"], carried["version"], 2)
+    assert (stack["name"], stack["version"], stack["locations"]) == (carried["name"], carried["version"], 2)
 
 
 def test_every_host_is_in_every_denominator(audit, profile):
     results = [put(audit, "a", profile), put(audit, "b/c", profile),
                {"host": "d", "status": "unreachable", "reason": "no route"}, {"host": "e", "status": "failed", "reason": "not root"},
-               {"host": "f", "status": "refused", "reason": "$.x"}]
+               {"host": "f", "status": "invalid", "reason": "$.x"}]
     made = _report.make(str(audit), ["a", "b/c", "d", "e", "f", "g"], results)
-    assert made["counts"]["hosts"] == {"total": 6, "ok": 2, "unreachable": 1, "failed": 1, "refused": 1, "not_run": 1}
+    assert made["counts"]["hosts"] == {"total": 6, "ok": 2, "unreachable": 1, "failed": 1, "invalid": 1, "not_run": 1}
     manifest = read(audit, "manifest.json")
     _schema.validate(manifest, "manifest")
-    assert [host["status"] for host in manifest["hosts"]] == ["ok", "ok", "unreachable", "failed", "refused", "not_run"]
+    assert [host["status"] for host in manifest["hosts"]] == ["ok", "ok", "unreachable", "failed", "invalid", "not_run"]
     assert manifest["hosts"][1]["file"] == "hosts/b%2Fc.json.gz"
     inventory = read(audit, "inventory.json")
     _schema.validate(inventory, "inventory")
-    assert [row["status"] for row in inventory["coverage"]] == ["ok", "ok", "unreachable", "failed", "refused", "not_run"]
+    assert [row["status"] for row in inventory["coverage"]] == ["ok", "ok", "unreachable", "failed", "invalid", "not_run"]
     assert inventory["hosts"]["total"] == 6
     text = "\n".join(made["summary"])
     assert "hosts: 2 of 6 audited" in text
@@ -67,7 +67,7 @@ def test_assets_are_merged_with_their_places(audit, profile):
     _report.make(str(audit), [], [put(audit, "a", profile), put(audit, "b", other)])
     assets = read(audit, "inventory.json")["assets"]
     library = assets["libraries"]
-    assert [(entry["name"], entry["hosts"], entry["places"]) for entry in library] == [("libcrypto", 2, 2)]
+    assert [(entry["name"], entry["hosts"], entry["locations"]) for entry in library] == [("libcrypto", 2, 2)]
     algorithm = assets["algorithms"][0]
     assert (algorithm["algorithm"], algorithm["operation"], algorithm["key_bits"], algorithm["count"]) == ("AES-256-GCM", "encrypt", 256, 1005)
     assert [(place["host"], place["exe"], place["unit"], place["count"]) for place in algorithm["occurrences"]] == [
@@ -102,7 +102,7 @@ def test_a_broken_file_is_quarantined_and_named(audit, profile, content):
         content = _store.write_bytes(path, _store.encode(dict(profile, processes="none"))) and path.read_bytes()
     path.write_bytes(content)
     made = _report.make(str(audit), ["a", "b"], results)
-    assert made["counts"]["hosts"]["ok"] == 1 and made["counts"]["hosts"]["refused"] == 1
+    assert made["counts"]["hosts"]["ok"] == 1 and made["counts"]["hosts"]["invalid"] == 1
     assert made["quarantined"][0]["file"] == "hosts/b.json.gz"
     assert (audit / "quarantine" / "b.json.gz").read_bytes() == content
     assert not path.exists()
@@ -112,7 +112,7 @@ def test_a_broken_file_is_quarantined_and_named(audit, profile, content):
 def test_a_second_run_into_the_folder_keeps_what_the_first_knows(audit, profile):
     _report.make(str(audit), ["a", "b"], [put(audit, "a", profile), {"host": "b", "status": "unreachable", "reason": "x"}])
     made = _report.make(str(audit), ["c"], [put(audit, "c", profile)])
-    assert made["counts"]["hosts"] == {"total": 3, "ok": 2, "unreachable": 1, "failed": 0, "refused": 0, "not_run": 0}
+    assert made["counts"]["hosts"] == {"total": 3, "ok": 2, "unreachable": 1, "failed": 0, "invalid": 0, "not_run": 0}
 
 
 def test_a_host_that_fails_now_is_not_shown_with_an_old_profile(audit, profile):

@@ -211,10 +211,10 @@ def test_a_process_that_must_not_be_read_counts_once(monkeypatch):
     proc.processes[PID + 1] = {"start": START, "exe": b"/usr/bin/open"}
     ledger, _lines = make(monkeypatch, proc)
     list(ledger.scan())
-    assert (ledger.not_permitted, ledger.seen) == (1, 2)
+    assert (ledger.permission_denied, ledger.seen) == (1, 2)
     proc.processes[PID + 2] = {"start": START, "forbidden": True}
     ledger.on_file(opened(image(PID + 2), START + 1))  # an event of a process without CAP_SYS_PTRACE
-    assert ledger.not_permitted == 2
+    assert ledger.permission_denied == 2
 
 
 def test_subjects_without_a_parent(monkeypatch):

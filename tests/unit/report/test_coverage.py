@@ -43,8 +43,8 @@ def opened(wanted=True, **told):
     return probe
 
 
-def ledger(not_permitted=0, omitted=0, nobodys=0, **left_out):
-    return types.SimpleNamespace(not_permitted=not_permitted, omitted=omitted, left_out=lambda: left_out, nobodys_handshakes=lambda: nobodys)
+def ledger(permission_denied=0, omitted=0, nobodys=0, **left_out):
+    return types.SimpleNamespace(permission_denied=permission_denied, omitted=omitted, left_out=lambda: left_out, nobodys_handshakes=lambda: nobodys)
 
 
 def reasons(probes=(), grade="full", late=(), of=None):
@@ -62,7 +62,7 @@ def test_nothing_wrong_is_complete():
     reasons([opened(wanted=False)]),
     reasons([opened(lost={"ring_full": 3})]),
     reasons(late=[b"/opt/\xff/libcrypto.so.3"]),
-    reasons(of=ledger(not_permitted=2)),
+    reasons(of=ledger(permission_denied=2)),
     reasons(of=ledger(omitted=2)),
     reasons(of=ledger(nobodys=3)),
     reasons(of=ledger(files=7)),

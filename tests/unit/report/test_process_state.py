@@ -20,21 +20,21 @@ def of(**facts):
     (dict(), None),
     (dict(used=True), "observed"),
     (dict(used=True, refused=True, unseen=("rustls",), late=True), "observed"),
-    (dict(refused=True), "not_permitted"),
+    (dict(refused=True), "permission_denied"),
     (dict(libraries=2, probed=1), "idle"),
     (dict(libraries=2, probed=1, wire=False), "idle"),
     (dict(libraries=1), "idle"),  # the wire is watched
-    (dict(libraries=1, wire=False), "own_stack_unseen"),
+    (dict(libraries=1, wire=False), "unobservable"),
     (dict(libraries=1, late=True), "exited_before_attach"),
     (dict(libraries=2, probed=1, late=True), "idle"),  # another of its libraries was reached in time
-    (dict(unseen=("Go crypto/tls",)), "own_stack_unseen"),
-    (dict(unseen=("Go crypto/tls",), wire=False), "own_stack_unseen"),
-    (dict(unseen=("OpenSSL (static)",), libraries=1, probed=1), "own_stack_unseen"),
-    (dict(connections=1), "own_stack_unseen"),
+    (dict(unseen=("Go crypto/tls",)), "unobservable"),
+    (dict(unseen=("Go crypto/tls",), wire=False), "unobservable"),
+    (dict(unseen=("OpenSSL (static)",), libraries=1, probed=1), "unobservable"),
+    (dict(connections=1), "unobservable"),
     (dict(connections=1, libraries=1, probed=1), "idle"),
     (dict(unseen=None), None),
     (dict(unseen=None, libraries=1, probed=1), "idle"),
-    (dict(libraries=1, polled=True, wire=False), "own_stack_unseen"),
+    (dict(libraries=1, polled=True, wire=False), "unobservable"),
     (dict(polled=True, wire=False), None),
 ])
 def test_states(facts, word):
@@ -61,13 +61,13 @@ def test_whatever_is_not_seen_is_never_called_seen():
         assert (word == "observed") == used
         if libraries or connections or unseen:
             assert word is not None
-        if word in ("own_stack_unseen", "exited_before_attach", "not_permitted"):
+        if word in ("unobservable", "exited_before_attach", "permission_denied"):
             assert sentence
         if word == "idle":
             assert not polled and not unseen and (facts.probed or wire)
 
 
 def test_what_makes_a_profile_incomplete():
-    assert reasons({"observed": 3, "idle": 2, "own_stack_unseen": 0, "exited_before_attach": 0, "not_permitted": 1}) == []
-    found = reasons({"own_stack_unseen": 2, "exited_before_attach": 5})
+    assert reasons({"observed": 3, "idle": 2, "unobservable": 0, "exited_before_attach": 0, "permission_denied": 1}) == []
+    found = reasons({"unobservable": 2, "exited_before_attach": 5})
     assert len(found) == 2 and found[0].startswith("2 processes") and found[1].startswith("5 processes")

@@ -94,7 +94,7 @@ def test_file():
     observed = observed._replace(facts=facts, look=Look(facts, 0o100600, 12345678, 12345678, 1704, False))
     told = Writer(True, 0).file(FileRecord(observed, 3, SECOND, 2 * SECOND))
     assert told["path"] == "/home/[user]/.ssh/id_rsa\\xff" and told["path_escaped"]
-    assert (told["kind"], told["kind_by"], told["flags"], told["result"], told["count"]) == ("private_key", "content", ["O_RDWR"], "ok", 3)
+    assert (told["kind"], told["classified_by"], told["flags"], told["result"], told["count"]) == ("private_key", "content", ["O_RDWR"], "ok", 3)
     assert (told["mode"], told["owner"], told["group"], told["size"], told["deleted"], told["facts"]) == ("0600", "12345678", "12345678", 1704, False, None)
 
 

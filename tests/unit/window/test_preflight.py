@@ -58,7 +58,7 @@ def refusal(number, log=()):
 
 def test_everything_runs(preflight):
     document = preflight()
-    assert document["can"] == {"profile": True, "grade": "full", "probes": list(NAMES)} and document["remedies"] == []
+    assert document["supports"] == {"profile": True, "grade": "full", "probes": list(NAMES)} and document["remedies"] == []
     for probe in document["probes"]:
         assert probe["attach_ms"] >= 0 and probe["remedy"] is None and probe["hook"] == "tp_btf/x"
 
@@ -66,7 +66,7 @@ def test_everything_runs(preflight):
 @pytest.mark.parametrize("number, word", [(1, "root"), (13, "verifier"), (22, "kernel"), (7, "size"), (12, "memory"), (2, "hook"), (524, "troubleshooting")])
 def test_one_is_refused(preflight, number, word):
     document = preflight(file_open=refusal(number, ["R1 invalid mem access 'scalar'", "processed 12 insns"]))
-    assert document["can"] == {"profile": True, "grade": "reduced", "probes": ["process", "library_load", "openssl_api", "library_api", "tls_handshake", "ssh_kex"]}
+    assert document["supports"] == {"profile": True, "grade": "reduced", "probes": ["process", "library_load", "openssl_api", "library_api", "tls_handshake", "ssh_kex"]}
     probe = document["probes"][1]
     assert (probe["status"], probe["attach_ms"], probe["hook"]) == ("failed", None, None)
     assert probe["verifier_log"] == ["R1 invalid mem access 'scalar'", "processed 12 insns"]
@@ -75,12 +75,12 @@ def test_one_is_refused(preflight, number, word):
 
 def test_nothing_runs(preflight):
     document = preflight(**{name: refusal(1) for name in NAMES})
-    assert document["can"] == {"profile": False, "grade": "none", "probes": []} and len(document["remedies"]) == len(NAMES)
+    assert document["supports"] == {"profile": False, "grade": "none", "probes": []} and len(document["remedies"]) == len(NAMES)
 
 
 def test_what_is_not_wanted_is_no_fault(preflight):
     document = preflight(openssl_api=None)
-    assert document["can"]["grade"] == "full" and document["remedies"] == [] and document["probes"][3]["status"] == "disabled"
+    assert document["supports"]["grade"] == "full" and document["remedies"] == [] and document["probes"][3]["status"] == "disabled"
 
 
 @pytest.mark.parametrize("reason, word", [
@@ -92,7 +92,7 @@ def test_what_is_not_wanted_is_no_fault(preflight):
 ])
 def test_an_engine_that_can_not_run_has_a_remedy(preflight, reason, word):
     document = preflight([{"name": "libbpf", "reason": reason}], grade="reduced", name="procfs")
-    assert document["can"]["grade"] == "reduced" and len(document["remedies"]) == 1
+    assert document["supports"]["grade"] == "reduced" and len(document["remedies"]) == 1
     assert document["remedies"][0].startswith("libbpf: ") and word in document["remedies"][0]
 
 
