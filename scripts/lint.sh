@@ -42,7 +42,7 @@ check yamllint yamllint --strict .
 check changelog antsibull-changelog lint
 check ansible-lint ansible-lint --offline --profile production --strict -q roles playbooks meta galaxy.yml
 check "documentation" antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs=all .
-check "profile tables" python scripts/document_schema.py --check
+check "reference pages" python scripts/document_schema.py --check
 check "ansible-test sanity" sanity
 
 [ ${#failures[@]} -eq 0 ] || { printf 'failed: %s\n' "${failures[@]}" >&2; exit 1; }
