@@ -27,8 +27,8 @@ attributes:
     support: full
     description: Supports being used with the C(async) keyword.
     details:
-      - "With C(poll) above V(0) the action plugin waits itself, then validates and stores as always."
-      - "With C(poll: 0) collect the job with M(cryptofleet.audit.crypto_collect), which validates and stores what the job saw."
+      - "With C(poll) above V(0) the action plugin waits by itself, then validates and stores as always."
+      - "With C(poll: 0) collect the job with M(cryptofleet.audit.crypto_collect), which validates and stores the job's document."
 """
 
     CONTROLLER = r"""

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options that the modules share. Private to the collection. They stand beside module_utils/_window/options.py."""
+"""Options that the modules share, as module_utils/_window/options.py has them. Private to the collection."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ class ModuleDocFragment:
 options:
   pid:
     description:
-      - Process ids to look at.
-      - Without O(pid), O(name), O(unit) and O(container) the whole host is looked at. With several of them, a process that meets any one counts.
+      - Process ids to observe.
+      - Without O(pid), O(name), O(unit) and O(container) the whole host is observed. With several of them, a process is selected if it matches any one.
     type: list
     elements: int
     default: []
     aliases: [pids]
   name:
     description:
-      - Names to look at. Each is compared with the process name (C(comm)) and with the last part of the program's path. Globs are allowed.
-      - Every match counts, those that start within the window too.
+      - Names to observe. Each is compared with the process name (C(comm)) and with the last part of the program's path. Globs are allowed.
+      - Processes that start during the window are matched too.
     type: list
     elements: str
     default: []
     aliases: [names]
   unit:
     description:
-      - systemd units to look at, such as V(nginx.service). V(.service) is taken as given where there is no suffix.
+      - systemd units to observe, such as V(nginx.service). V(.service) may be left out.
     type: list
     elements: str
     default: []
     aliases: [units]
   container:
     description:
-      - Containers to look at, by id or by the first 12 or more characters of it.
+      - Containers to observe, by id or by its first 12 or more characters.
     type: list
     elements: str
     default: []
     aliases: [containers]
   follow_children:
     description:
-      - Whether processes started by a chosen process count as chosen.
+      - Whether processes started by a selected process are selected too.
     type: bool
     default: true
 """
@@ -55,9 +55,9 @@ options:
     default: 30
   engine:
     description:
-      - How to look. V(auto) takes the best engine the host can run and says in the result why not a better one.
-      - V(libbpf) needs root, and fails where it can't run.
-      - V(procfs) polls C(/proc). It needs no privilege for processes of the same user, and short-lived processes escape it.
+      - How to observe. V(auto) takes the best engine that the host can run; the result says why not a better one.
+      - V(libbpf) needs root, and fails if it can't run.
+      - V(procfs) polls C(/proc). It needs no privilege for processes of the same user, and misses short-lived processes.
     type: str
     choices: [auto, libbpf, procfs]
     default: auto
@@ -67,12 +67,12 @@ options:
 options:
   probes:
     description:
-      - Probes to leave out, by setting them to V(false).
+      - Probes to disable, by setting them to V(false).
     type: dict
     default: {}
     suboptions:
       process:
-        description: Starts and ends of processes.
+        description: Start and end of processes.
         type: bool
         default: true
       file_open:
@@ -84,25 +84,25 @@ options:
         type: bool
         default: true
       openssl_api:
-        description: Calls of OpenSSL's functions.
+        description: Operations of OpenSSL that programs call.
         type: bool
         default: true
       library_api:
-        description: Calls of the functions of GnuTLS, NSS, Libgcrypt, libsodium, Nettle, wolfSSL and Mbed TLS.
+        description: Operations of GnuTLS, NSS, Libgcrypt, libsodium, Nettle, wolfSSL and Mbed TLS that programs call.
         type: bool
         default: true
       tls_handshake:
-        description: TLS, QUIC and DTLS handshakes on the wire, whatever library makes them.
+        description: TLS, QUIC and DTLS handshakes, whatever library makes them.
         type: bool
         default: true
       ssh_kex:
-        description: SSH key exchanges on the wire.
+        description: SSH key exchanges.
         type: bool
         default: true
       host_crypto:
         description:
-          - What the host has configured, C(host_crypto) of the profile. It is read after the window.
-          - Only M(cryptofleet.audit.crypto_profile) has it among its probes; elsewhere this has no effect.
+          - Configuration of the host, C(host_crypto) of the profile. It is read after the window.
+          - Only M(cryptofleet.audit.crypto_profile) has it among its probes; in other modules this has no effect.
         type: bool
         default: true
 """
@@ -111,12 +111,12 @@ options:
 options:
   redact:
     description:
-      - Whether passwords, tokens and keys in command lines and the names of home directories are replaced.
+      - Whether passwords, tokens and keys in command lines, and user names in paths, are replaced on the host.
     type: bool
     default: true
   max_processes:
     description:
-      - Processes reported at most, from V(1) to V(100000). Those over it are counted in the coverage.
+      - Processes reported at most, from V(1) to V(100000). Further ones are counted in the coverage.
     type: int
     default: 2000
   max_files:
@@ -137,7 +137,7 @@ options:
   max_handshakes:
     description:
       - Kinds of TLS handshake, and of SSH key exchange, reported at most for one process, from V(2) to V(100000).
-      - A server with more clients than half of it has the further ones counted together, without their addresses.
+      - If a server has more clients than half of this, the further ones are counted together, without their addresses.
     type: int
     default: 500
   dest:
