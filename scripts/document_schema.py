@@ -203,8 +203,8 @@ class Reference:
         for link, names in borrowed.items():
             always = ["`%s`" % name for name, needed in names if needed]
             optional = ["`%s`" % name for name, needed in names if not needed]
-            words = ", ".join(always) + ("; optional: " if always and optional else "optional: " if optional else "") + ", ".join(optional)
-            blocks.append(paragraph("As in %s: %s." % (link, words)))
+            words = "; optional: ".join(filter(None, (", ".join(always), ", ".join(optional))))
+            blocks.append(paragraph("As in %s%s: %s." % (link, "" if always else ", optional", words)))
         return blocks
 
     def _owner(self, schema, name, part):
@@ -245,7 +245,7 @@ class Reference:
             below.append("Values of `%s`:" % name)
         if meanings:
             below.append("\n".join(wrapped("* `%s`: %s" % (value, meanings[value]), "  ") for value in values if value in meanings))
-        return first, below
+        return first or "See below.", below
 
     def _value(self, page, schema, node):
         """What a field holds, in words."""
