@@ -8,10 +8,10 @@ import concurrent.futures
 from types import SimpleNamespace
 
 import pytest
-from support import python
-from support_agree import brief, handshakes, wire_traced
-from support_pki import make_site
-from support_shapes import BULK, COUNTING, MANY, speaking
+from ansible_collections.cryptofleet.audit.tests.integration.support.agreement import brief, handshakes, wire_traced
+from ansible_collections.cryptofleet.audit.tests.integration.support.pki import make_site
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import python
+from ansible_collections.cryptofleet.audit.tests.integration.support.tls_programs import BULK, COUNTING, MANY, speaking
 
 _MANY = 5000
 _CLIENTS = 2  # programs at once: each makes half of them

@@ -9,10 +9,10 @@ import re
 from types import SimpleNamespace
 
 import pytest
-from peers.base import Wanted, free_port
-from peers.openssl import Openssl
-from support import run, talking, tool
-from support_agree import Row, assert_agrees, handshake, handshakes, listed, wire_traced
+from ansible_collections.cryptofleet.audit.tests.integration.peers.base import Wanted, free_port
+from ansible_collections.cryptofleet.audit.tests.integration.peers.openssl import Openssl
+from ansible_collections.cryptofleet.audit.tests.integration.support.agreement import Row, assert_agrees, handshake, handshakes, listed, wire_traced
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import run, talking, tool
 
 # What is asked of s_server, of s_client, and what the handshake ends with: outcome, alert, and who tells it.
 _FAILURES = {

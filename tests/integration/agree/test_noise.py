@@ -11,8 +11,8 @@ import threading
 from types import SimpleNamespace
 
 import pytest
-from peers.openssl import Openssl
-from support_agree import GREASE, code_points, handshake, listed, wire_traced
+from ansible_collections.cryptofleet.audit.tests.integration.peers.openssl import Openssl
+from ansible_collections.cryptofleet.audit.tests.integration.support.agreement import GREASE, code_points, handshake, listed, wire_traced
 
 _GREASE_1, _GREASE_2, _GREASE_3 = 0x3A3A, 0xDADA, 0x0A0A
 

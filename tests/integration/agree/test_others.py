@@ -7,12 +7,12 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from peers.base import Wanted
-from peers.dtls_openssl import Dtls
-from peers.openssh import HOST_KEYS, SSH_CHOICES
-from peers.quic_aioquic import Quic
-from support import process
-from support_agree import Row, assert_agrees, brief, handshakes, listed, wire_traced
+from ansible_collections.cryptofleet.audit.tests.integration.peers.base import Wanted
+from ansible_collections.cryptofleet.audit.tests.integration.peers.dtls_openssl import Dtls
+from ansible_collections.cryptofleet.audit.tests.integration.peers.openssh import HOST_KEYS, SSH_CHOICES
+from ansible_collections.cryptofleet.audit.tests.integration.peers.quic_aioquic import Quic
+from ansible_collections.cryptofleet.audit.tests.integration.support.agreement import Row, assert_agrees, brief, handshakes, listed, wire_traced
+from ansible_collections.cryptofleet.audit.tests.integration.support.profile import process
 
 _QUIC = {"quic-1.example": ("x25519", "1"), "quic-2.example": ("secp256r1", "2"), "quic-3.example": ("secp384r1", "1")}
 

@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 import pytest
-from peers.base import Wanted
-from peers.dtls_openssl import Dtls
-from peers.openssh import SSH_CHOICES
-from peers.quic_aioquic import Quic
-from peers.stacks import TLS_STACKS
+from ansible_collections.cryptofleet.audit.tests.integration.peers.base import Wanted
+from ansible_collections.cryptofleet.audit.tests.integration.peers.dtls_openssl import Dtls
+from ansible_collections.cryptofleet.audit.tests.integration.peers.openssh import SSH_CHOICES
+from ansible_collections.cryptofleet.audit.tests.integration.peers.quic_aioquic import Quic
+from ansible_collections.cryptofleet.audit.tests.integration.peers.stacks import TLS_STACKS
 
 
 @pytest.mark.parametrize("stack", TLS_STACKS, ids=lambda stack: stack.name)

@@ -7,16 +7,16 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from peers.base import Wanted
-from peers.gnutls import Gnutls
-from peers.go import Go
-from peers.java import Java
-from peers.nginx_curl import NginxCurl
-from peers.node import Node
-from peers.openssl import Openssl
-from peers.pyopenssl import PyOpenssl
-from peers.python_ssl import PythonSsl
-from support_agree import Row, assert_agrees, handshakes, wire_traced
+from ansible_collections.cryptofleet.audit.tests.integration.peers.base import Wanted
+from ansible_collections.cryptofleet.audit.tests.integration.peers.gnutls import Gnutls
+from ansible_collections.cryptofleet.audit.tests.integration.peers.go import Go
+from ansible_collections.cryptofleet.audit.tests.integration.peers.java import Java
+from ansible_collections.cryptofleet.audit.tests.integration.peers.nginx_curl import NginxCurl
+from ansible_collections.cryptofleet.audit.tests.integration.peers.node import Node
+from ansible_collections.cryptofleet.audit.tests.integration.peers.openssl import Openssl
+from ansible_collections.cryptofleet.audit.tests.integration.peers.pyopenssl import PyOpenssl
+from ansible_collections.cryptofleet.audit.tests.integration.peers.python_ssl import PythonSsl
+from ansible_collections.cryptofleet.audit.tests.integration.support.agreement import Row, assert_agrees, handshakes, wire_traced
 
 _RESUMING = [Openssl(), NginxCurl(), PythonSsl(), Gnutls(), Java(), Go(), Node()]
 _CASES = [(stack.name, version) for stack in _RESUMING for version in stack.versions]

@@ -12,14 +12,26 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from peers import names
-from peers.base import SOURCES, Said, Wanted, said_of_json
-from peers.openssl import Openssl
-from peers.pyopenssl import PyOpenssl
-from peers.python_ssl import PythonSsl
-from support import images, python, run, tool
-from support_agree import Row, assert_agrees, brief, handshake, handshakes, wire_traced
-from support_shapes import ASKING, ASYNCIO, ASYNCIO_CLIENT, EXECUTING, FORKING, ITSELF, PASSING, PATIENT, PLAIN_CLIENT, speaking
+from ansible_collections.cryptofleet.audit.tests.integration.peers import names
+from ansible_collections.cryptofleet.audit.tests.integration.peers.base import SOURCES, Said, Wanted, said_of_json
+from ansible_collections.cryptofleet.audit.tests.integration.peers.openssl import Openssl
+from ansible_collections.cryptofleet.audit.tests.integration.peers.pyopenssl import PyOpenssl
+from ansible_collections.cryptofleet.audit.tests.integration.peers.python_ssl import PythonSsl
+from ansible_collections.cryptofleet.audit.tests.integration.support.agreement import Row, assert_agrees, brief, handshake, handshakes, wire_traced
+from ansible_collections.cryptofleet.audit.tests.integration.support.profile import images
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import python, run, tool
+from ansible_collections.cryptofleet.audit.tests.integration.support.tls_programs import (
+    ASKING,
+    ASYNCIO,
+    ASYNCIO_CLIENT,
+    EXECUTING,
+    FORKING,
+    ITSELF,
+    PASSING,
+    PATIENT,
+    PLAIN_CLIENT,
+    speaking,
+)
 
 # name: octets of a piece, seconds between two, version
 _PIECES = {"halves.example": (800, 0.05, "TLS 1.3"), "hundreds.example": (100, 0.002, "TLS 1.3"), "fives.example": (5, 0.001, "TLS 1.2"),

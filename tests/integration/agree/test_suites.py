@@ -11,12 +11,12 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from peers import names
-from peers.base import Site, Wanted
-from peers.openssl import Openssl, parse_client
-from support import Ran, environment, tool
-from support_agree import Row, assert_agrees, handshake, handshakes, wire_traced
-from support_pki import certificate_facts, make_site
+from ansible_collections.cryptofleet.audit.tests.integration.peers import names
+from ansible_collections.cryptofleet.audit.tests.integration.peers.base import Site, Wanted
+from ansible_collections.cryptofleet.audit.tests.integration.peers.openssl import Openssl, parse_client
+from ansible_collections.cryptofleet.audit.tests.integration.support.agreement import Row, assert_agrees, handshake, handshakes, wire_traced
+from ansible_collections.cryptofleet.audit.tests.integration.support.pki import certificate_facts, make_site
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import Ran, environment, tool
 
 # Cipher suite in OpenSSL's words: (version, key of the server)
 _SUITES = {

@@ -8,13 +8,13 @@ import contextlib
 from types import SimpleNamespace
 
 import pytest
-from peers.base import Wanted
-from peers.nginx_curl import NginxCurl
-from peers.openssl import Openssl
-from peers.python_ssl import PythonSsl
-from support import python
-from support_agree import Row, assert_agrees, brief, handshake, wire_traced
-from support_shapes import FORKING, PLAIN_CLIENT, speaking
+from ansible_collections.cryptofleet.audit.tests.integration.peers.base import Wanted
+from ansible_collections.cryptofleet.audit.tests.integration.peers.nginx_curl import NginxCurl
+from ansible_collections.cryptofleet.audit.tests.integration.peers.openssl import Openssl
+from ansible_collections.cryptofleet.audit.tests.integration.peers.python_ssl import PythonSsl
+from ansible_collections.cryptofleet.audit.tests.integration.support.agreement import Row, assert_agrees, brief, handshake, wire_traced
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import python
+from ansible_collections.cryptofleet.audit.tests.integration.support.tls_programs import FORKING, PLAIN_CLIENT, speaking
 
 
 @pytest.fixture

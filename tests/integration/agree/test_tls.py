@@ -7,10 +7,10 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from peers.base import Wanted
-from peers.stacks import TLS_STACKS
-from support_agree import Row, assert_agrees, handshake, handshakes, wire_traced
-from support_pki import certificate_facts
+from ansible_collections.cryptofleet.audit.tests.integration.peers.base import Wanted
+from ansible_collections.cryptofleet.audit.tests.integration.peers.stacks import TLS_STACKS
+from ansible_collections.cryptofleet.audit.tests.integration.support.agreement import Row, assert_agrees, handshake, handshakes, wire_traced
+from ansible_collections.cryptofleet.audit.tests.integration.support.pki import certificate_facts
 
 _CASES = [(stack.name, version) for stack in TLS_STACKS for version in stack.versions]
 # PostgreSQL and SMTP begin in plain text, each in its own way: nobody else's client can speak to them.

@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 
-from support_sshd import sshd
+from ansible_collections.cryptofleet.audit.tests.integration.support.sshd import sshd
 
 __all__ = ["sshd"]  # a fixture
 

@@ -13,7 +13,7 @@ import json
 import subprocess
 
 import pytest
-from support_sshd import sshd
+from ansible_collections.cryptofleet.audit.tests.integration.support.sshd import sshd
 
 __all__ = ["sshd"]  # a fixture
 

@@ -11,7 +11,7 @@ import tarfile
 
 import pytest
 
-CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
+CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.parametrize("name", ["crypto_profile", "cryptofleet.audit.crypto_profile"])

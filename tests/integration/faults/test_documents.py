@@ -8,8 +8,10 @@ import json
 import os
 
 import pytest
-from support import SYSTEM_PYTHON, process, processes, run, talking, traced
-from support_faults import ask, assert_ran, statuses
+from ansible_collections.cryptofleet.audit.tests.integration.support.faults import ask, assert_ran, statuses
+from ansible_collections.cryptofleet.audit.tests.integration.support.profile import process, processes
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import SYSTEM_PYTHON, run, talking
+from ansible_collections.cryptofleet.audit.tests.integration.support.window import traced
 
 OPEN_ALL = "import os, sys\nfor path in sys.argv[1:]:\n for flags in (os.O_RDONLY, os.O_RDWR | os.O_CLOEXEC, os.O_RDONLY | os.O_SYNC):\n  os.close(os.open(path, flags))"
 

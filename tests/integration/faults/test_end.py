@@ -11,8 +11,10 @@ import signal
 import subprocess
 
 import pytest
-from support import COLLECTIONS, SYSTEM_PYTHON, TracerError, environment, process, run, talking, tool
-from support_faults import BrokenWindow, ask, broken, mounted, until
+from ansible_collections.cryptofleet.audit.tests.integration.support.faults import CHILD, BrokenWindow, ask, broken, mounted, until
+from ansible_collections.cryptofleet.audit.tests.integration.support.profile import process
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import COLLECTIONS, SYSTEM_PYTHON, environment, run, talking, tool
+from ansible_collections.cryptofleet.audit.tests.integration.support.window import TracerError
 
 FOLDERS = [pathlib.Path(folder) for folder in ("/tmp", "/var/tmp", "/dev/shm", "/run")]
 
@@ -89,7 +91,7 @@ def test_the_window_writes_nothing(tmp_path):
     log = tmp_path / "log"
     calls = "open,openat,openat2,creat,mkdir,mkdirat,mknod,mknodat,rename,renameat,renameat2,link,linkat,symlink,symlinkat,mount,execve,fork,vfork"
     prefix = [tool("strace", "strace"), "--follow-forks", "--output", str(log), "--trace", calls, "--quiet=all"]
-    subprocess.run([*prefix, SYSTEM_PYTHON, str(pathlib.Path(__file__).with_name("fault_child.py")), "trace", '{"duration": 1}'], check=True, cwd="/",
+    subprocess.run([*prefix, SYSTEM_PYTHON, str(CHILD), "trace", '{"duration": 1}'], check=True, cwd="/",
                    stdout=subprocess.DEVNULL, env=environment(PYTHONPATH=str(COLLECTIONS), PYTHONDONTWRITEBYTECODE="1", FAULT=""))
     lines = [line.split(None, 1)[1] for line in log.read_text(errors="replace").splitlines()]
     assert len(lines) > 100
@@ -220,7 +222,7 @@ def test_nothing_is_pinned():
     prefix = mounted(script)
     # the kernel puts two files of its own there (kernel/bpf/preload)
     inside = prefix[:-2] + [script + '\n"$@" >&2\nls -A /sys/fs/bpf | grep -v "^\\(maps\\|progs\\).debug$" || true', "sh"]
-    done = run(*inside, SYSTEM_PYTHON, str(pathlib.Path(__file__).with_name("fault_child.py")), "trace", '{"duration": 1}',
+    done = run(*inside, SYSTEM_PYTHON, str(CHILD), "trace", '{"duration": 1}',
                env=environment(PYTHONPATH=str(COLLECTIONS), PYTHONDONTWRITEBYTECODE="1", FAULT=""), cwd="/")
     assert done.stdout == "", done.stdout
 

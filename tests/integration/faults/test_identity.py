@@ -13,8 +13,10 @@ import subprocess
 import threading
 
 import pytest
-from support import environment, file, functions, images, process, run, talking, tool, traced
-from support_faults import ask
+from ansible_collections.cryptofleet.audit.tests.integration.support.faults import ask
+from ansible_collections.cryptofleet.audit.tests.integration.support.profile import file, functions, images, process
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import environment, run, talking, tool
+from ansible_collections.cryptofleet.audit.tests.integration.support.window import traced
 
 REUSE = r"""
 #define _GNU_SOURCE

@@ -8,8 +8,19 @@ import json
 import os
 
 import pytest
-from support import file, files, libraries, operations, process, run, tool
-from support_faults import ask, assert_ran, assert_reduced, broken, corrupt, forbid, mounted, probe, statuses
+from ansible_collections.cryptofleet.audit.tests.integration.support.faults import (
+    ask,
+    assert_ran,
+    assert_reduced,
+    broken,
+    corrupt,
+    forbid,
+    mounted,
+    probe,
+    statuses,
+)
+from ansible_collections.cryptofleet.audit.tests.integration.support.profile import file, files, libraries, operations, process
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import run, tool
 
 BTF = "/sys/kernel/btf"
 NO_BTF = 'mount -t tmpfs -o mode=755 tmpfs %s' % BTF

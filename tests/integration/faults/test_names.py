@@ -12,8 +12,10 @@ import tempfile
 
 import pytest
 from ansible_collections.cryptofleet.audit.plugins.module_utils._text import to_text
-from support import environment, file, files, images, process, run, talking, traced
-from support_faults import ask, until
+from ansible_collections.cryptofleet.audit.tests.integration.support.faults import ask, until
+from ansible_collections.cryptofleet.audit.tests.integration.support.profile import file, files, images, process
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import environment, run, talking
+from ansible_collections.cryptofleet.audit.tests.integration.support.window import traced
 
 PEM = b"""-----BEGIN PRIVATE KEY-----
 MC4CAQAwBQYDK2VwBCIEIJ+DYvh6SEqVTm50DFtMDoQikTmiCqirVv9mWG9qfSnF

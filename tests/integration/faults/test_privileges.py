@@ -7,8 +7,20 @@ from __future__ import annotations
 import os
 
 import pytest
-from support import file, files, process, run, talking, tool
-from support_faults import as_nobody, ask, assert_ran, assert_reduced, broken, for_everyone, forbid, probe, statuses, without
+from ansible_collections.cryptofleet.audit.tests.integration.support.faults import (
+    as_nobody,
+    ask,
+    assert_ran,
+    assert_reduced,
+    broken,
+    for_everyone,
+    forbid,
+    probe,
+    statuses,
+    without,
+)
+from ansible_collections.cryptofleet.audit.tests.integration.support.profile import file, files, process
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import run, talking, tool
 
 __all__ = ["for_everyone"]  # a fixture
 

@@ -11,8 +11,10 @@ import time
 import pytest
 from ansible_collections.cryptofleet.audit.plugins.module_utils._errors import AuditError
 from ansible_collections.cryptofleet.audit.plugins.module_utils._window.options import request_from
-from support import SYSTEM_PYTHON, TracerError, environment, images, process, processes, run, talking, traced
-from support_faults import ask
+from ansible_collections.cryptofleet.audit.tests.integration.support.faults import ask
+from ansible_collections.cryptofleet.audit.tests.integration.support.profile import images, process, processes
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import SYSTEM_PYTHON, environment, run, talking
+from ansible_collections.cryptofleet.audit.tests.integration.support.window import TracerError, traced
 
 ENGINES = ["auto", "procfs"]
 NO_SUCH_PID = 2 ** 22 + 1  # above PID_MAX_LIMIT

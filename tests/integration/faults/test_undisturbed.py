@@ -10,8 +10,10 @@ import subprocess
 import time
 
 import pytest
-from support import SYSTEM_PYTHON, environment, file, process, run, talking, tool, traced
-from support_faults import ask, assert_ran
+from ansible_collections.cryptofleet.audit.tests.integration.support.faults import ask, assert_ran
+from ansible_collections.cryptofleet.audit.tests.integration.support.profile import file, process
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import SYSTEM_PYTHON, environment, run, talking, tool
+from ansible_collections.cryptofleet.audit.tests.integration.support.window import traced
 
 # Threads that hash and encrypt, timers that interrupt them, forks, failed opens, and a programs' usual ways to end.
 BUSY = r"""

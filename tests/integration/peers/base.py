@@ -15,9 +15,8 @@ import threading
 import time
 from typing import NamedTuple, Optional, Tuple
 
-from support import environment, run
-from support_pki import make_site, openssl
-
+from ..support.pki import make_site, openssl
+from ..support.programs import environment, run
 from . import names
 
 SOURCES = pathlib.Path(__file__).resolve().parent / "sources"

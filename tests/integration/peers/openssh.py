@@ -9,8 +9,7 @@ import pathlib
 import re
 from typing import FrozenSet, NamedTuple, Optional
 
-from support import run, tool
-
+from ..support.programs import run, tool
 from .base import free_port, serving
 
 HOST_KEYS = {"ed25519": ("ed25519", 256), "ecdsa": ("ecdsa", 384), "rsa": ("rsa", 3072)}  # file: (type, bits)

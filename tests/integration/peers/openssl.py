@@ -9,8 +9,7 @@ import subprocess
 import tempfile
 import time
 
-from support import Ran, environment, run, tool
-
+from ..support.programs import Ran, environment, run, tool
 from . import names
 from .base import Said, serving
 

@@ -11,8 +11,8 @@ import shutil
 import tempfile
 
 import pytest
-from support import environment, run, tool
 
+from ..support.programs import environment, run, tool
 from . import names
 from .base import Said, allowed, free_port, serving
 

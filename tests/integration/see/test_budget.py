@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import pytest
-from support import SYSTEM_PYTHON, images, run, traced
+from ansible_collections.cryptofleet.audit.tests.integration.support.profile import images
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import SYSTEM_PYTHON, run
+from ansible_collections.cryptofleet.audit.tests.integration.support.window import traced
 
 # A call by ctypes takes about a microsecond, so these come faster than any server makes them.
 _CALLS = """

@@ -11,9 +11,11 @@ import pwd
 from types import SimpleNamespace
 
 import pytest
-from support import assert_attached, file, files, process, python, traced
-from support_files import make_all, open_folder
-from support_pki import certificate_facts
+from ansible_collections.cryptofleet.audit.tests.integration.support.files import make_all, open_folder
+from ansible_collections.cryptofleet.audit.tests.integration.support.pki import certificate_facts
+from ansible_collections.cryptofleet.audit.tests.integration.support.profile import assert_attached, file, files, process
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import python
+from ansible_collections.cryptofleet.audit.tests.integration.support.window import traced
 
 OPEN_ALL = "import os, sys\nfor path in sys.argv[1:]: os.close(os.open(path, os.O_RDONLY))"
 NOT_CRYPTO = {"fake.pem": "just some text\n", "key.txt": "the key to the shed is under the mat\n", "data.der": "\x30\x03abc",

@@ -23,8 +23,8 @@ from ansible_collections.cryptofleet.audit.plugins.module_utils._host.reader imp
 from ansible_collections.cryptofleet.audit.plugins.module_utils._host.ssh import read_sshd
 from ansible_collections.cryptofleet.audit.plugins.module_utils._host.storage import read_storage
 from ansible_collections.cryptofleet.audit.plugins.module_utils._host.trust_store import read_trust_store
-from support import COLLECTIONS, run
-from support_faults import as_nobody, ask, for_everyone
+from ansible_collections.cryptofleet.audit.tests.integration.support.faults import as_nobody, ask, for_everyone
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import COLLECTIONS, run
 
 __all__ = ["for_everyone"]  # a fixture
 

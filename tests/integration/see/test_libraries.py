@@ -11,8 +11,10 @@ import shutil
 from types import SimpleNamespace
 
 import pytest
-from support import SYSTEM_PYTHON, assert_attached, environment, functions, libraries, library, operations, process, python, run, talking, tool, traced
-from support_pki import build_id, package_of
+from ansible_collections.cryptofleet.audit.tests.integration.support.pki import build_id, package_of
+from ansible_collections.cryptofleet.audit.tests.integration.support.profile import assert_attached, functions, libraries, library, operations, process
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import SYSTEM_PYTHON, environment, python, run, talking, tool
+from ansible_collections.cryptofleet.audit.tests.integration.support.window import traced
 
 # Debian's name of the library -> (name in the profile, how its version shows)
 CATALOGUE = {

@@ -9,8 +9,10 @@ import shutil
 from types import SimpleNamespace
 
 import pytest
-from support import assert_attached, environment, operations, process, python, run, talking, tool, traced
-from support_library_api import SCENARIOS, assert_counts, perform
+from ansible_collections.cryptofleet.audit.tests.integration.support.library_api import SCENARIOS, assert_counts, perform
+from ansible_collections.cryptofleet.audit.tests.integration.support.profile import assert_attached, operations, process
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import environment, python, run, talking, tool
+from ansible_collections.cryptofleet.audit.tests.integration.support.window import traced
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import pytest
-from support import python, traced
-from support_pki import openssl
+from ansible_collections.cryptofleet.audit.tests.integration.support.pki import openssl
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import python
+from ansible_collections.cryptofleet.audit.tests.integration.support.window import traced
 
 PROCESSES = 24
 OPENS = 7

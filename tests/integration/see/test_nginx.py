@@ -15,8 +15,10 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from support import assert_attached, end, environment, file, library, operations, process, run, tool, traced
-from support_pki import build_id, certificate_facts, make_site, package_of
+from ansible_collections.cryptofleet.audit.tests.integration.support.pki import build_id, certificate_facts, make_site, package_of
+from ansible_collections.cryptofleet.audit.tests.integration.support.profile import assert_attached, file, library, operations, process
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import end, environment, run, tool
+from ansible_collections.cryptofleet.audit.tests.integration.support.window import traced
 
 CONFIGURATION = """
 pid {folder}/nginx.pid;

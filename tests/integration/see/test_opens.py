@@ -11,10 +11,12 @@ import shutil
 from types import SimpleNamespace
 
 import pytest
-from support import assert_attached, file, files, process, python, talking, traced
-from support_files import open_folder
-from support_opens import OPENS
-from support_pki import make_site
+from ansible_collections.cryptofleet.audit.tests.integration.support.files import open_folder
+from ansible_collections.cryptofleet.audit.tests.integration.support.opens import OPENS
+from ansible_collections.cryptofleet.audit.tests.integration.support.pki import make_site
+from ansible_collections.cryptofleet.audit.tests.integration.support.profile import assert_attached, file, files, process
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import python, talking
+from ansible_collections.cryptofleet.audit.tests.integration.support.window import traced
 
 RDONLY = ["O_RDONLY"]
 FLAGS = {

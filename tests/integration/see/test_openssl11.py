@@ -7,10 +7,12 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from support import assert_attached, library, process, python, talking, traced
-from support_openssl import BOTH, assert_counts, perform
-from support_openssl11 import libcrypto11
-from support_pki import build_id
+from ansible_collections.cryptofleet.audit.tests.integration.support.openssl11 import libcrypto11
+from ansible_collections.cryptofleet.audit.tests.integration.support.openssl_api import BOTH, assert_counts, perform
+from ansible_collections.cryptofleet.audit.tests.integration.support.pki import build_id
+from ansible_collections.cryptofleet.audit.tests.integration.support.profile import assert_attached, library, process
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import python, talking
+from ansible_collections.cryptofleet.audit.tests.integration.support.window import traced
 
 HOLD = "import ctypes, sys; ctypes.CDLL(sys.argv[1]); print('loaded'); input()"
 

@@ -8,9 +8,18 @@ import signal
 from types import SimpleNamespace
 
 import pytest
-from support import assert_attached, process, traced
-from support_faults import probe
-from support_openssl import ASK_FOR_LONG_NAMES, BOTH, ONLY_3, assert_counts, libcrypto, perform, try_scenario
+from ansible_collections.cryptofleet.audit.tests.integration.support.faults import probe
+from ansible_collections.cryptofleet.audit.tests.integration.support.openssl_api import (
+    ASK_FOR_LONG_NAMES,
+    BOTH,
+    ONLY_3,
+    assert_counts,
+    libcrypto,
+    perform,
+    try_scenario,
+)
+from ansible_collections.cryptofleet.audit.tests.integration.support.profile import assert_attached, process
+from ansible_collections.cryptofleet.audit.tests.integration.support.window import traced
 
 SCENARIOS = dict(BOTH, **ONLY_3)
 

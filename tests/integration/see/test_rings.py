@@ -8,11 +8,13 @@ import pathlib
 from types import SimpleNamespace
 
 import pytest
-from support import assert_attached, files, images, python, traced
-from support_files import open_folder
-from support_pki import make_site
+from ansible_collections.cryptofleet.audit.tests.integration.support.files import open_folder
+from ansible_collections.cryptofleet.audit.tests.integration.support.pki import make_site
+from ansible_collections.cryptofleet.audit.tests.integration.support.profile import assert_attached, files, images
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import python
+from ansible_collections.cryptofleet.audit.tests.integration.support.window import traced
 
-RINGS = (pathlib.Path(__file__).resolve().parent.parent / "ring_opens.py").read_text(encoding="ascii")
+RINGS = (pathlib.Path(__file__).resolve().parents[2] / "ring_opens.py").read_text(encoding="ascii")
 # name -> (what a process does in the folder, how many opens that are)
 LOADS = {
     "inline": ("[ring_open(ring, 'site.key') for each in range(7)]; ring_open(ring, 'site.key', by=OPENAT2)", 8),

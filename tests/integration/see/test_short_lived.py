@@ -13,8 +13,19 @@ import subprocess
 from types import SimpleNamespace
 
 import pytest
-from support import assert_attached, environment, file, files, functions, images, library, operations, process, python, run, tool, traced
-from support_pki import build_id, certificate_facts, make_site, package_of
+from ansible_collections.cryptofleet.audit.tests.integration.support.pki import build_id, certificate_facts, make_site, package_of
+from ansible_collections.cryptofleet.audit.tests.integration.support.profile import (
+    assert_attached,
+    file,
+    files,
+    functions,
+    images,
+    library,
+    operations,
+    process,
+)
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import environment, python, run, tool
+from ansible_collections.cryptofleet.audit.tests.integration.support.window import traced
 
 PYTHON_LOAD = """
 import hashlib, ssl, sys

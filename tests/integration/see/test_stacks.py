@@ -16,8 +16,10 @@ import sys
 import time
 
 import pytest
-from support import CHECKOUT, environment, libraries, process, processes, run, talking, traced
-from support_pki import make_site
+from ansible_collections.cryptofleet.audit.tests.integration.support.pki import make_site
+from ansible_collections.cryptofleet.audit.tests.integration.support.profile import libraries, process, processes
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import CHECKOUT, environment, run, talking
+from ansible_collections.cryptofleet.audit.tests.integration.support.window import traced
 
 SOURCES = CHECKOUT / "tests" / "unit" / "stacks"
 JVM = "/usr/lib/jvm/java-17-openjdk-amd64/lib/server/libjvm.so"

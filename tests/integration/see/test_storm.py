@@ -10,10 +10,12 @@ import signal
 from types import SimpleNamespace
 
 import pytest
-from support import file, files, process, python, talking, traced
-from support_files import open_folder
-from support_openssl import libcrypto
-from support_pki import openssl
+from ansible_collections.cryptofleet.audit.tests.integration.support.files import open_folder
+from ansible_collections.cryptofleet.audit.tests.integration.support.openssl_api import libcrypto
+from ansible_collections.cryptofleet.audit.tests.integration.support.pki import openssl
+from ansible_collections.cryptofleet.audit.tests.integration.support.profile import file, files, process
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import python, talking
+from ansible_collections.cryptofleet.audit.tests.integration.support.window import traced
 
 STORM_SECONDS = 5
 STORM_PROCESSES = 4

@@ -8,9 +8,11 @@ import contextlib
 from typing import NamedTuple, Optional
 
 import pytest
-from peers import names
-from peers.base import Said, Wanted
-from support import process, traced
+
+from ..peers import names
+from ..peers.base import Said, Wanted
+from .profile import process
+from .window import traced
 
 # RFC 8701: 0x0A0A, 0x1A1A, ... 0xFAFA for suites, groups, versions; the pre-shared key modes have others, which nobody reports.
 GREASE = {"0x%x%x%x%x" % (digit, 10, digit, 10) for digit in range(16)}

@@ -19,9 +19,11 @@ from typing import NamedTuple, Optional
 
 import pytest
 from ansible_collections.cryptofleet.audit.plugins.plugin_utils._schema import validate, validate_stream
-from support import CHECKOUT, COLLECTIONS, SYSTEM_PYTHON, Window, environment, require_root, tool
 
-CHILD = pathlib.Path(__file__).with_name("fault_child.py")
+from .programs import CHECKOUT, COLLECTIONS, PROGRAMS, SYSTEM_PYTHON, environment, require_root, tool
+from .window import Window
+
+CHILD = PROGRAMS / "fault_child.py"
 TIMEOUT = 120
 
 # Python code that makes a system call of this process and its threads fail: a seccomp filter, as of a container's profile.
@@ -135,7 +137,7 @@ def ask(what, prefix=(), fault="", collections=COLLECTIONS, child=CHILD, check=T
 
 
 class BrokenWindow(Window):
-    """support.Window of a tracer in which something is broken."""
+    """A Window of a tracer in which something is broken."""
 
     def __init__(self, request, fault, prefix):
         self._fault, self._prefix = fault, prefix
@@ -149,7 +151,7 @@ class BrokenWindow(Window):
 
 @contextlib.contextmanager
 def broken(fault="", prefix=(), check=True, **request):
-    """As support.traced(), of a tracer after ``fault`` and behind ``prefix``."""
+    """As traced(), of a tracer after ``fault`` and behind ``prefix``."""
     require_root()
     window = BrokenWindow(dict({"duration": 600}, **request), fault, prefix)
     try:

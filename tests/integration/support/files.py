@@ -10,8 +10,8 @@ import pathlib
 import shutil
 import tempfile
 
-from support import run, tool
-from support_pki import make_site, openssl
+from .pki import make_site, openssl
+from .programs import run, tool
 
 _CA = """
 [ca]

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from support import functions, process, python
+from .profile import functions, process
+from .programs import python
 
 _PREAMBLE = """
 import ctypes, sys

@@ -4,13 +4,9 @@
 
 from __future__ import annotations
 
-import pathlib
 import platform
-import sys
 
-sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "kernels"))
-
-from debian_suites import Apt, cache_folder, locked
+from ansible_collections.cryptofleet.audit.tests.kernels.debian_suites import Apt, cache_folder, locked
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import pathlib
 
-from support import functions, operations, process, python
+from .profile import functions, operations, process
+from .programs import python
 
 _PREAMBLE = """
 import ctypes, sys, threading

@@ -8,7 +8,7 @@ import datetime
 import pathlib
 import re
 
-from support import run, tool
+from .programs import run, tool
 
 
 def openssl(*arguments, **options):

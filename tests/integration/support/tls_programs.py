@@ -8,7 +8,7 @@ import contextlib
 import os
 import signal
 
-from support import Talker
+from .programs import Talker
 
 _COMMON = """
 import asyncio, os, socket, ssl, sys, threading

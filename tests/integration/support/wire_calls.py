@@ -11,9 +11,10 @@ import time
 from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel.events import LOOK_SSH, LOOK_TLS
 from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel.libbpf import Libbpf
 from ansible_collections.cryptofleet.audit.plugins.module_utils._probes import wire
-from support import traced
-from support_faults import probe
-from support_wire import attached_by_somebody
+
+from .faults import probe
+from .window import traced
+from .wire import attached_by_somebody
 
 _PATIENCE = 120.0
 
@@ -47,7 +48,7 @@ def tap_at_calls(looks=LOOK_TLS | LOOK_SSH):
 
 @contextlib.contextmanager
 def traced_at_calls(**request):
-    """support.traced() likewise, without the probes that look at libraries and files."""
+    """traced() likewise, without the probes that look at libraries and files."""
     with contextlib.ExitStack() as holding, contextlib.ExitStack() as running:
         take_root(holding)
         window = running.enter_context(traced(probes=dict.fromkeys(("openssl_api", "library_api", "file_open"), False), **request))

@@ -11,22 +11,23 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.tls_stream import TlsStream
-from peers.base import Wanted
-from peers.gnutls import Gnutls
-from peers.go import Go
-from peers.nginx_curl import NginxCurl
-from peers.node import Node
-from peers.openssh import HOST_KEYS, SSH_CHOICES
-from peers.openssl import Openssl
-from peers.postgresql import Postgresql
-from peers.python_ssl import PythonSsl
-from peers.smtp import Smtp
-from support import process, python, require_root
-from support_agree import Row, assert_agrees, brief, handshakes
-from support_calls import tap_at_calls, traced_at_calls
-from support_pki import certificate_facts
-from support_shapes import COUNTING, MANY, speaking
-from support_wire import CCS, events_of, real_client_hello, record
+from ansible_collections.cryptofleet.audit.tests.integration.peers.base import Wanted
+from ansible_collections.cryptofleet.audit.tests.integration.peers.gnutls import Gnutls
+from ansible_collections.cryptofleet.audit.tests.integration.peers.go import Go
+from ansible_collections.cryptofleet.audit.tests.integration.peers.nginx_curl import NginxCurl
+from ansible_collections.cryptofleet.audit.tests.integration.peers.node import Node
+from ansible_collections.cryptofleet.audit.tests.integration.peers.openssh import HOST_KEYS, SSH_CHOICES
+from ansible_collections.cryptofleet.audit.tests.integration.peers.openssl import Openssl
+from ansible_collections.cryptofleet.audit.tests.integration.peers.postgresql import Postgresql
+from ansible_collections.cryptofleet.audit.tests.integration.peers.python_ssl import PythonSsl
+from ansible_collections.cryptofleet.audit.tests.integration.peers.smtp import Smtp
+from ansible_collections.cryptofleet.audit.tests.integration.support.agreement import Row, assert_agrees, brief, handshakes
+from ansible_collections.cryptofleet.audit.tests.integration.support.pki import certificate_facts
+from ansible_collections.cryptofleet.audit.tests.integration.support.profile import process
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import python, require_root
+from ansible_collections.cryptofleet.audit.tests.integration.support.tls_programs import COUNTING, MANY, speaking
+from ansible_collections.cryptofleet.audit.tests.integration.support.wire import CCS, events_of, real_client_hello, record
+from ansible_collections.cryptofleet.audit.tests.integration.support.wire_calls import tap_at_calls, traced_at_calls
 
 _STACKS = (Openssl(), NginxCurl(), PythonSsl(), Gnutls(), Go(), Node(), Postgresql(), Smtp())
 _PLAIN_FIRST = ("PostgreSQL", "SMTP STARTTLS")

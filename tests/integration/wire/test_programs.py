@@ -10,8 +10,21 @@ from ipaddress import ip_address
 
 import pytest
 from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel.events import LOOK_SSH, LOOK_TLS, WIRE_KNOWN, WIRE_START
-from support import require_root
-from support_wire import CCS, SYN, forget_sent_hellos, hello, ipv4, ipv6, real_client_hello, record, run_program, tap, tcp, udp
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import require_root
+from ansible_collections.cryptofleet.audit.tests.integration.support.wire import (
+    CCS,
+    SYN,
+    forget_sent_hellos,
+    hello,
+    ipv4,
+    ipv6,
+    real_client_hello,
+    record,
+    run_program,
+    tap,
+    tcp,
+    udp,
+)
 
 PROGRAMS = ("wire_egress", "wire_ingress")
 MSS = 1448

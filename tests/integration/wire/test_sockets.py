@@ -11,8 +11,8 @@ import time
 import pytest
 from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel.events import WIRE_GAP, WIRE_KNOWN, WIRE_START
 from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.handshakes import Handshakes
-from support import require_root
-from support_wire import CCS, events_of, hello, overtaking, real_client_hello, record, tap
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import require_root
+from ansible_collections.cryptofleet.audit.tests.integration.support.wire import CCS, events_of, hello, overtaking, real_client_hello, record, tap
 
 HELLO = real_client_hello()
 SERVER_HELLO = hello(2, 127)

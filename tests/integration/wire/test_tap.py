@@ -20,10 +20,10 @@ from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel import s
 from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel.events import WIRE_KNOWN
 from ansible_collections.cryptofleet.audit.plugins.module_utils._probes.wire import mounted_root
 from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.handshakes import Handshakes
-from support import COLLECTIONS, environment, require_root, run, tool
-from support_calls import take_root
-from support_faults import ask, mounted, probe, until
-from support_wire import attached_by_somebody, events_of, real_client_hello, record, tap
+from ansible_collections.cryptofleet.audit.tests.integration.support.faults import ask, mounted, probe, until
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import COLLECTIONS, PROGRAMS, environment, require_root, run, tool
+from ansible_collections.cryptofleet.audit.tests.integration.support.wire import attached_by_somebody, events_of, real_client_hello, record, tap
+from ansible_collections.cryptofleet.audit.tests.integration.support.wire_calls import take_root
 
 PORT = 47443
 # enum bpf_cmd; BPF_F_ALLOW_MULTI
@@ -265,9 +265,7 @@ def links_of(pid):
 
 
 def test_a_killed_tracer_leaves_nothing():
-    code = "import time\nfrom support_wire import tap\nwith tap():\n    print('on', flush=True)\n    time.sleep(60)"
-    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE,
-                             env=environment(PYTHONPATH="%s:%s" % (COLLECTIONS, os.path.dirname(__file__))))
+    child = subprocess.Popen([sys.executable, PROGRAMS / "hold_tap.py"], stdout=subprocess.PIPE, env=environment(PYTHONPATH=str(COLLECTIONS)))
     try:
         assert child.stdout.readline() == b"on\n"
         held = links_of(child.pid)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The tracer in a process of its own, as on a managed host, that says when its window is open and what it has taken.
 
-Run by support.traced(): ``python3 tracer_child.py REQUEST_JSON ANNOUNCE_FD CONSTANTS_JSON``. The profile goes to standard output.
+Run by traced() of support/window.py: ``python3 tracer_child.py REQUEST_JSON ANNOUNCE_FD CONSTANTS_JSON``. The profile goes to standard output.
 CONSTANTS are bounds of module utilities to set, such as ``{"_probes.file_open._MOST_WAITING": 100}``: a small bound is reached sooner.
 """
 

@@ -2,15 +2,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One call of the host side in a process of its own, after something was broken in it.
 
-Run by support_faults: ``python3 fault_child.py WHAT REQUEST_JSON [ANNOUNCE_FD]``; what to break is Python code in $FAULT. The answer
+Run by support/faults.py: ``python3 fault_child.py WHAT REQUEST_JSON [ANNOUNCE_FD]``; what to break is Python code in $FAULT. The answer
 is JSON on standard output: ``{"document": ...}`` or, where the user would be told an error, ``{"error": text}``.
 """
 
 import json
 import os
 import sys
-
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from ansible_collections.cryptofleet.audit.plugins.module_utils._errors import AuditError
 from ansible_collections.cryptofleet.audit.plugins.module_utils._window import monitor as monitor_module
