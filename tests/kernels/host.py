@@ -16,19 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from checks import Checks
+from window import collections
 
 # the second line would be loaded by the kernel when it looks for an algorithm, but not always in time where it is emulated
 _MODULES = ("xfrm_user", "esp4", "wireguard", "dm-crypt", "loop",
             "ctr", "gcm", "seqiv", "authenc", "echainiv")
 _SECRETS = {"aead": os.urandom(36), "cipher": os.urandom(16), "mac": os.urandom(32)}
-# it says what it found, and then stays to be looked at
-_READ = """
-import json, sys
-sys.path.insert(0, %r)
-from window import utility
-print(json.dumps(utility("_host.read").read_host_crypto()), flush=True)
-sys.stdin.read()
-"""
+_READER = Path(__file__).resolve().parents[1] / "integration" / "programs" / "read_host_crypto.py"
 _ENDS = ("src", "192.0.2.1", "dst", "192.0.2.2")
 
 
@@ -45,7 +39,7 @@ def check_host() -> Checks:
     _run("ip", "xfrm", "policy", "add", "src", "10.0.0.0/24", "dst", "10.1.0.0/24", "dir", "out", "tmpl", *_ENDS, "proto", "esp", "mode", "tunnel")
     device = _volume()
     checks = Checks()
-    with subprocess.Popen([sys.executable, "-c", _READ % str(Path(__file__).parent)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as reader:
+    with subprocess.Popen([sys.executable, _READER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=dict(os.environ, PYTHONPATH=collections())) as reader:
         told = json.loads(reader.stdout.readline())
         known = [name for name, place in (("its own result", b"rfc4106(gcm(aes))"), *_SECRETS.items()) if _in_memory(reader.pid, place)]
         reader.stdin.close()

@@ -27,7 +27,7 @@ SLOWER = 50
 
 
 @functools.cache
-def _collections() -> str:
+def collections() -> str:
     """A folder in which this checkout is the collection, whatever collections are installed."""
     base = Path(tempfile.mkdtemp(prefix="collections-"))
     namespace = base / "ansible_collections" / "cryptofleet"
@@ -38,8 +38,8 @@ def _collections() -> str:
 
 def utility(name: str) -> Any:
     """A module_utils module of the checkout, such as `_window.tracer`."""
-    if _collections() not in sys.path:
-        sys.path.insert(0, _collections())
+    if collections() not in sys.path:
+        sys.path.insert(0, collections())
     return importlib.import_module(f"ansible_collections.cryptofleet.audit.plugins.module_utils.{name}")
 
 

@@ -10,8 +10,7 @@ from types import SimpleNamespace
 import pytest
 from ansible_collections.cryptofleet.audit.tests.integration.support.agreement import brief, handshakes, wire_traced
 from ansible_collections.cryptofleet.audit.tests.integration.support.pki import make_site
-from ansible_collections.cryptofleet.audit.tests.integration.support.programs import python
-from ansible_collections.cryptofleet.audit.tests.integration.support.tls_programs import BULK, COUNTING, MANY, speaking
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import python, speaking
 
 _MANY = 5000
 _CLIENTS = 2  # programs at once: each makes half of them
@@ -25,7 +24,7 @@ def site(tmp_path_factory):
 
 
 def _several(port, number, pause, name):
-    done = python(MANY, port, number, pause, name)
+    done = python("tls_many_handshakes.py", port, number, pause, name)
     assert done.stdout.strip() == str(number)
     return done.pid
 
@@ -33,11 +32,11 @@ def _several(port, number, pause, name):
 @pytest.fixture(scope="module")
 def seen(site):
     key, certificate = site
-    with speaking(COUNTING, certificate, key) as server:
+    with speaking("tls_counting_server.py", certificate, key) as server:
         port = int(server.hear())
         with wire_traced() as window, concurrent.futures.ThreadPoolExecutor(_CLIENTS) as pool:
             clients = list(pool.map(lambda number: _several(port, _MANY // _CLIENTS, 0, "many.example"), range(_CLIENTS)))
-            with speaking(BULK, port) as bulk:
+            with speaking("tls_bulk_client.py", port) as bulk:
                 assert bulk.hear() == "connected"
                 among = _several(port, _AMONG, 1 / _RATE, "among.example")
                 bulk.tell()

@@ -26,38 +26,6 @@ _FAILURES = {
 }
 _OLD = ("TLS 1.0", "TLS 1.1")
 
-_SILENT = """
-import socket
-listener = socket.create_server(("127.0.0.1", 0))
-print(listener.getsockname()[1])
-sock, _peer = listener.accept()
-sock.recv(4096)
-input()
-sock.close()
-input()
-"""
-# Speaks TLS to what answers in plain text, and resets what is answered.
-_PLAIN = """
-import socket
-listener = socket.create_server(("127.0.0.1", 0))
-print(listener.getsockname()[1])
-sock, _peer = listener.accept()
-sock.recv(4096)
-sock.sendall(b"HTTP/1.1 400 Bad Request\\r\\nContent-Length: 0\\r\\n\\r\\n")
-input()
-"""
-_WAITING = """
-import socket, ssl, sys
-context = ssl.create_default_context()
-sock = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
-print("connected")
-try:
-    context.wrap_socket(sock, server_hostname="silent.example")
-except OSError as error:
-    print(error)
-input()
-"""
-
 
 def _client(port, name, *options):
     done = run(tool("openssl", "openssl"), "s_client", "-connect", "127.0.0.1:%d" % port, "-servername", name, *options, stdin="", check=False)
@@ -74,8 +42,8 @@ def seen(peer_site):
             options = [option.format(certificate=peer_site.certificate, key=peer_site.key) for option in options]
             servers[name] = running.enter_context(openssl.serve(peer_site, *options))
         aged = running.enter_context(openssl.serve(peer_site, "-cipher", "ALL:@SECLEVEL=0"))
-        silent = running.enter_context(talking(_SILENT))
-        plain = running.enter_context(talking(_PLAIN))
+        silent = running.enter_context(talking("silent_server.py"))
+        plain = running.enter_context(talking("plain_text_server.py"))
         ports = SimpleNamespace(silent=int(silent.hear()), plain=int(plain.hear()), closed=free_port())
         with wire_traced() as window:
             for number, (name, (_server, options, _alert)) in enumerate(_FAILURES.items()):
@@ -86,7 +54,7 @@ def seen(peer_site):
             refused = _client(ports.closed, "refused.example")
             answered = _client(ports.plain, "plain.example")
             plain.tell()
-            unanswered = running.enter_context(talking(_WAITING, ports.silent))
+            unanswered = running.enter_context(talking("tls_unanswered_client.py", ports.silent))
             assert unanswered.hear() == "connected"
             window.settle()
             silent.tell()

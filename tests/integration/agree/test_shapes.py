@@ -19,19 +19,7 @@ from ansible_collections.cryptofleet.audit.tests.integration.peers.pyopenssl imp
 from ansible_collections.cryptofleet.audit.tests.integration.peers.python_ssl import PythonSsl
 from ansible_collections.cryptofleet.audit.tests.integration.support.agreement import Row, assert_agrees, brief, handshake, handshakes, wire_traced
 from ansible_collections.cryptofleet.audit.tests.integration.support.profile import images
-from ansible_collections.cryptofleet.audit.tests.integration.support.programs import python, run, tool
-from ansible_collections.cryptofleet.audit.tests.integration.support.tls_programs import (
-    ASKING,
-    ASYNCIO,
-    ASYNCIO_CLIENT,
-    EXECUTING,
-    FORKING,
-    ITSELF,
-    PASSING,
-    PATIENT,
-    PLAIN_CLIENT,
-    speaking,
-)
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import python, run, speaking, tool
 
 # name: octets of a piece, seconds between two, version
 _PIECES = {"halves.example": (800, 0.05, "TLS 1.3"), "hundreds.example": (100, 0.002, "TLS 1.3"), "fives.example": (5, 0.001, "TLS 1.2"),
@@ -92,13 +80,13 @@ def seen(peer_site, namespace):
         inside = running.enter_context(_PyOpensslInside(namespace).serve(peer_site, _INSIDE))
         outside = running.enter_context(PyOpenssl().serve(peer_site, _OUTSIDE))
         owners = {name: running.enter_context(speaking(code, *keys)) for name, code in
-                  (("forked.example", FORKING), ("executed.example", EXECUTING), ("passed.example", PASSING), ("asyncio.example", ASYNCIO))}
+                  (("forked.example", "tls_forking_server.py"), ("executed.example", "tls_executing_server.py"), ("passed.example", "tls_passing_server.py"), ("asyncio.example", "tls_asyncio_server.py"))}
         ports = {name: int(owner.hear()) for name, owner in owners.items()}
         result.accepting = {name: owner.pid for name, owner in owners.items()}
-        before, during = (running.enter_context(speaking(PATIENT, *keys)) for _number in range(2))
+        before, during = (running.enter_context(speaking("tls_waiting_server.py", *keys)) for _number in range(2))
         ports["before"], ports["during"] = int(before.hear()), int(during.hear())
-        old = running.enter_context(speaking(ASKING, ports["before"], "before.example"))
-        begun = running.enter_context(speaking(ASKING, ports["during"], "during.example"))
+        old = running.enter_context(speaking("tls_waiting_client.py", ports["before"], "before.example"))
+        begun = running.enter_context(speaking("tls_waiting_client.py", ports["during"], "during.example"))
         assert (old.hear(), begun.hear()) == ("asking", "asking")
         before.tell()
         result.old = {_said(old.hear(), "client").pid, _said(before.hear(), "server").pid}
@@ -121,10 +109,10 @@ def seen(peer_site, namespace):
             for name in ("forked.example", "executed.example", "passed.example"):
                 result.owners[name] = []
                 for _number in range(3):
-                    client = _said(python(PLAIN_CLIENT, ports[name], name).stdout.strip(), "client")
+                    client = _said(python("tls_client.py", ports[name], name).stdout.strip(), "client")
                     result.owners[name].append((client, _said(owners[name].hear(), "server")))
-            result.itself = python(ITSELF, *keys, "itself.example")
-            clients = python(ASYNCIO_CLIENT, ports["asyncio.example"], _AT_ONCE, "asyncio.example").stdout.splitlines()
+            result.itself = python("tls_both_ends.py", *keys, "itself.example")
+            clients = python("tls_asyncio_client.py", ports["asyncio.example"], _AT_ONCE, "asyncio.example").stdout.splitlines()
             result.asyncio = _said(clients[0], "client"), _said(owners["asyncio.example"].hear(), "server")
             assert len(clients) == clients.count(clients[0]) == _AT_ONCE
             window.settle()

@@ -13,8 +13,7 @@ from ansible_collections.cryptofleet.audit.tests.integration.peers.nginx_curl im
 from ansible_collections.cryptofleet.audit.tests.integration.peers.openssl import Openssl
 from ansible_collections.cryptofleet.audit.tests.integration.peers.python_ssl import PythonSsl
 from ansible_collections.cryptofleet.audit.tests.integration.support.agreement import Row, assert_agrees, brief, handshake, wire_traced
-from ansible_collections.cryptofleet.audit.tests.integration.support.programs import python
-from ansible_collections.cryptofleet.audit.tests.integration.support.tls_programs import FORKING, PLAIN_CLIENT, speaking
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import python, speaking
 
 
 @pytest.fixture
@@ -22,7 +21,7 @@ def running(peer_site):
     """An nginx, a Python server and a forking one; call connect() to have a client speak to each, and for the rows of what they say."""
     with contextlib.ExitStack() as stack:
         nginx, other = stack.enter_context(NginxCurl().serve(peer_site)), stack.enter_context(PythonSsl().serve(peer_site))
-        forking = stack.enter_context(speaking(FORKING, peer_site.certificate, peer_site.key))
+        forking = stack.enter_context(speaking("tls_forking_server.py", peer_site.certificate, peer_site.key))
         port = int(forking.hear())
 
         def connect():
@@ -30,7 +29,7 @@ def running(peer_site):
             for name, client, server in (("nginx", NginxCurl(), nginx), ("other", Openssl(), other)):
                 wanted = Wanted("TLS 1.3", name + ".example")
                 setattr(rows, name, [Row(said, wanted, server.port) for said in client.connect(server, wanted) + server.take()])
-            rows.forked_client = int(python(PLAIN_CLIENT, port, "forked.example").stdout.split("|")[0])
+            rows.forked_client = int(python("tls_client.py", port, "forked.example").stdout.split("|")[0])
             rows.forked = int(forking.hear().split("|")[0])
             return rows
 

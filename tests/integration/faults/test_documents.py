@@ -10,10 +10,8 @@ import os
 import pytest
 from ansible_collections.cryptofleet.audit.tests.integration.support.faults import ask, assert_ran, statuses
 from ansible_collections.cryptofleet.audit.tests.integration.support.profile import process, processes
-from ansible_collections.cryptofleet.audit.tests.integration.support.programs import SYSTEM_PYTHON, run, talking
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import python, run, speaking, talking
 from ansible_collections.cryptofleet.audit.tests.integration.support.window import traced
-
-OPEN_ALL = "import os, sys\nfor path in sys.argv[1:]:\n for flags in (os.O_RDONLY, os.O_RDWR | os.O_CLOEXEC, os.O_RDONLY | os.O_SYNC):\n  os.close(os.open(path, flags))"
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +57,7 @@ def every_kind(tmp_path_factory):
 def test_a_profile_of_every_kind_of_file(every_kind):
     paths = [path for _kind, path in every_kind.values()]
     with traced() as window:
-        done = run(SYSTEM_PYTHON, "-I", "-c", OPEN_ALL, *paths)
+        done = python("open_files.py", "O_RDONLY,O_RDWR|O_CLOEXEC,O_RDONLY|O_SYNC", *paths)
         window.settle()
     seen = {}
     for item in process(window.profile, done.pid)["files"]:
@@ -74,15 +72,12 @@ def test_a_profile_of_every_kind_of_file(every_kind):
 def test_a_stream_of_every_kind_of_file(every_kind, tmp_path):
     """Opened again and again while the stream is open: ask() validates every line."""
     paths = [str(path) for _kind, path in every_kind.values()]
-    code = "import sys\nwhile True:\n for path in sys.argv[1:]:\n  open(path, 'rb').close()"
-    with talking("import subprocess, sys\nload = subprocess.Popen(sys.argv[1:])\nprint(load.pid, flush=True)\ninput()\nload.kill()\nload.wait()",
-                 SYSTEM_PYTHON, "-I", "-c", code, *paths) as load:
-        pid = int(load.hear())
+    with speaking("open_forever.py", *paths) as load:
+        assert load.hear() == "ready"
         for engine in ("auto", "procfs"):
-            lines = ask("monitor", pids=[pid], duration=2, engine=engine).document
+            lines = ask("monitor", pids=[load.pid], duration=2, engine=engine).document
             if engine == "auto":
                 assert {json.loads(line)["path"] for line in lines[:-1] if "path" in json.loads(line)} >= {path for path in paths if path.endswith(("a1", "a8", "b4"))}
-        load.tell()
 
 
 def test_preflight_of_this_machine():
@@ -114,7 +109,7 @@ def test_bounds():
     """What is over a bound is counted, and the document is no longer complete."""
     code = "import ssl; ssl.create_default_context(); import hashlib; [hashlib.new(name, b'x') for name in ('md5', 'sha1', 'sha224', 'sha256', 'sha384')]"
     with traced(max_files=1, max_libraries=1, max_operations=2) as window:
-        done = run(SYSTEM_PYTHON, "-I", "-c", code)
+        done = python(code)
         window.settle()
     entry = process(window.profile, done.pid)
     assert (len(entry["libraries"]), len(entry["files"]) <= 1) == (1, True) and entry["libraries_omitted"] >= 1 and entry["operations_omitted"] >= 3

@@ -13,7 +13,7 @@ import subprocess
 import pytest
 from ansible_collections.cryptofleet.audit.tests.integration.support.faults import CHILD, BrokenWindow, ask, broken, mounted, until
 from ansible_collections.cryptofleet.audit.tests.integration.support.profile import process
-from ansible_collections.cryptofleet.audit.tests.integration.support.programs import COLLECTIONS, SYSTEM_PYTHON, environment, run, talking, tool
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import COLLECTIONS, PROGRAMS, SYSTEM_PYTHON, environment, run, talking, tool
 from ansible_collections.cryptofleet.audit.tests.integration.support.window import TracerError
 
 FOLDERS = [pathlib.Path(folder) for folder in ("/tmp", "/var/tmp", "/dev/shm", "/run")]
@@ -58,7 +58,7 @@ def children_of(pid):
 @pytest.fixture
 def window(tmp_path):
     """A window over everything, and what was there before it."""
-    made = BrokenWindow({"duration": 3000}, "", [])
+    made = BrokenWindow({"duration": 3000})
     try:
         made.wait_attached()
         yield made
@@ -68,7 +68,7 @@ def window(tmp_path):
 
 def test_killed_in_the_window(window, tmp_path):
     files, own_folder, mounted_before = listing(), set(pathlib.Path("/").iterdir()), mounts()
-    with talking("import ssl; print(flush=True); input(); ssl.create_default_context(); print(flush=True); input()") as load:
+    with talking("default_context_at_a_line.py") as load:
         load.hear()
         load.tell()
         load.hear()
@@ -92,7 +92,7 @@ def test_the_window_writes_nothing(tmp_path):
     calls = "open,openat,openat2,creat,mkdir,mkdirat,mknod,mknodat,rename,renameat,renameat2,link,linkat,symlink,symlinkat,mount,execve,fork,vfork"
     prefix = [tool("strace", "strace"), "--follow-forks", "--output", str(log), "--trace", calls, "--quiet=all"]
     subprocess.run([*prefix, SYSTEM_PYTHON, str(CHILD), "trace", '{"duration": 1}'], check=True, cwd="/",
-                   stdout=subprocess.DEVNULL, env=environment(PYTHONPATH=str(COLLECTIONS), PYTHONDONTWRITEBYTECODE="1", FAULT=""))
+                   stdout=subprocess.DEVNULL, env=environment(PYTHONPATH=str(COLLECTIONS), PYTHONDONTWRITEBYTECODE="1"))
     lines = [line.split(None, 1)[1] for line in log.read_text(errors="replace").splitlines()]
     assert len(lines) > 100
     wrong = [line for line in lines if any(flag in line for flag in ("O_WRONLY", "O_RDWR", "O_CREAT")) or not line.lstrip().startswith(("open", "execve", "+++", "---", "<..."))]
@@ -103,7 +103,7 @@ def test_the_window_writes_nothing(tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_signal_ends_the_window_and_the_profile_is_told(number):
-    with talking("import ssl; print(flush=True); input(); ssl.create_default_context(); print(flush=True); input()") as load:
+    with talking("default_context_at_a_line.py") as load:
         load.hear()
         with broken(pids=[load.pid]) as window:
             held = of_process(window.pid)
@@ -119,7 +119,7 @@ def test_a_signal_ends_the_window_and_the_profile_is_told(number):
 
 def test_a_signal_before_the_window_is_open_is_an_error():
     """And not a profile of a window in which nobody looked."""
-    window = BrokenWindow({"duration": 600}, "", ())
+    window = BrokenWindow({"duration": 600})
     try:
         status = pathlib.Path("/proc/%d/status" % window.pid)
         until(lambda: int(status.read_text().partition("SigCgt:")[2].split()[0], 16) >> signal.SIGTERM - 1 & 1)
@@ -156,41 +156,12 @@ def others(kind, before):
     return {item["id"] for item in items if item["id"] not in before[kind] and any(entry["pid"] in alive for entry in item.get("pids", ()))}
 
 
-TWENTY = '''
-import json, os, sys
-from ansible_collections.cryptofleet.audit.plugins.module_utils._window import request, tracer
-
-def held():
-    kinds = {}
-    for name in os.listdir("/proc/self/fd"):
-        try:
-            kinds.setdefault(os.readlink("/proc/self/fd/" + name), []).append(name)
-        except OSError:
-            pass
-    return {kind: len(names) for kind, names in kinds.items() if not kind.startswith(("/proc/", "pipe:", "/dev/null"))}
-
-def threads():
-    return len(os.listdir("/proc/self/task"))
-
-def memory():
-    return int(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmRSS")))
-
-seen = []
-for number in range(21):
-    document = tracer.trace(request.Request(duration=1, pids=[os.getppid()]))
-    assert document["engine"]["name"] == "libbpf", document["engine"]
-    seen.append((held(), threads(), memory()))
-    if number == 0:
-        print("first", flush=True)
-json.dump(seen, sys.stdout)
-'''
-
 
 def test_twenty_windows_in_a_row_leak_nothing():
     before = {kind: bpf(kind) for kind in ("prog", "map", "link")}
-    done = run(SYSTEM_PYTHON, "-c", TWENTY, env=environment(PYTHONPATH=str(COLLECTIONS), PYTHONDONTWRITEBYTECODE="1"), timeout=500)
+    done = run(SYSTEM_PYTHON, PROGRAMS / "twenty_windows.py", env=environment(PYTHONPATH=str(COLLECTIONS), PYTHONDONTWRITEBYTECODE="1"), timeout=500)
     assert not done.stderr
-    seen = json.loads(done.stdout.partition("first\n")[2])
+    seen = json.loads(done.stdout)
     first, last = seen[0], seen[-1]
     assert last[0] == first[0], "descriptors after one window and after twenty more"
     assert last[1] == first[1], "threads"
@@ -210,7 +181,7 @@ def test_killed_while_it_opens():
     """At any moment of attaching."""
     before = {kind: bpf(kind) for kind in ("prog", "map", "link")}
     for milliseconds in range(50, 600, 50):
-        made = BrokenWindow({"duration": 3000}, "import threading, os, signal\nthreading.Timer(%f, os.kill, (os.getpid(), signal.SIGKILL)).start()" % (milliseconds / 1000), [])
+        made = BrokenWindow({"duration": 3000}, [("kill_after", {"seconds": milliseconds / 1000})])
         made.wait()
         made.abandon()
     until(lambda: all(len(bpf(kind) - before[kind] - others(kind, before)) == 0 for kind in before))
@@ -223,6 +194,6 @@ def test_nothing_is_pinned():
     # the kernel puts two files of its own there (kernel/bpf/preload)
     inside = prefix[:-2] + [script + '\n"$@" >&2\nls -A /sys/fs/bpf | grep -v "^\\(maps\\|progs\\).debug$" || true', "sh"]
     done = run(*inside, SYSTEM_PYTHON, str(CHILD), "trace", '{"duration": 1}',
-               env=environment(PYTHONPATH=str(COLLECTIONS), PYTHONDONTWRITEBYTECODE="1", FAULT=""), cwd="/")
+               env=environment(PYTHONPATH=str(COLLECTIONS), PYTHONDONTWRITEBYTECODE="1"), cwd="/")
     assert done.stdout == "", done.stdout
 

@@ -15,61 +15,16 @@ import threading
 import pytest
 from ansible_collections.cryptofleet.audit.tests.integration.support.faults import ask
 from ansible_collections.cryptofleet.audit.tests.integration.support.profile import file, functions, images, process
-from ansible_collections.cryptofleet.audit.tests.integration.support.programs import environment, run, talking, tool
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import PROGRAMS, environment, python, run, talking, tool
 from ansible_collections.cryptofleet.audit.tests.integration.support.window import traced
 
-REUSE = r"""
-#define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/sched.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-/* Children that all get the same pid, one after the other: child N opens FOLDER/N.key N times and exits with N. */
-int main(int argc, char **argv)
-{
-	int children = atoi(argv[2]);
-	/* behind our own: the kernel hands pids out upwards and comes back here last. Below 300 it does not come back at all (RESERVED_PIDS) */
-	pid_t pid = getpid() - 100;
-	char path[4096], line[16];
-
-	while (pid < 301 || !kill(pid, 0) || errno != ESRCH)
-		pid = pid < 301 ? 32767 : pid - 1;
-	printf("%d\n", pid);
-	fflush(stdout);
-	if (!fgets(line, sizeof(line), stdin))
-		return 2;
-	for (int number = 1; number <= children; number++) {
-		struct clone_args arguments = { .exit_signal = SIGCHLD, .set_tid = (unsigned long)&pid, .set_tid_size = 1 };
-		long child = syscall(SYS_clone3, &arguments, sizeof(arguments));
-
-		if (child < 0)
-			return 3;
-		if (!child) {
-			snprintf(path, sizeof(path), "%s/%d.key", argv[1], number);
-			for (int times = 0; times < number; times++)
-				close(open(path, O_RDONLY));
-			_exit(number);
-		}
-		if (waitpid(pid, 0, 0) != pid)
-			return 4;
-	}
-	return 0;
-}
-"""
 CHILDREN = 60
 
 
 @pytest.fixture(scope="module")
 def reuse(tmp_path_factory):
     folder = tmp_path_factory.mktemp("reuse")
-    (folder / "reuse.c").write_text(REUSE)
-    run(tool("gcc", "gcc"), "-O1", "-o", folder / "reuse", folder / "reuse.c")
+    run(tool("gcc", "gcc"), "-O1", "-o", folder / "reuse", PROGRAMS / "reuse_pid.c")
     return folder / "reuse"
 
 
@@ -134,10 +89,10 @@ def test_two_tracers_see_everything_each(tmp_path):
     key = make_key(tmp_path)
     with traced() as first:
         with traced() as second:
-            done = run("/usr/bin/python3", "-I", "-c", HASHES, key)
+            done = python(HASHES, key)
             second.settle()
             first.settle()
-        again = run("/usr/bin/python3", "-I", "-c", HASHES, key)
+        again = python(HASHES, key)
         first.settle()
     assert done.stdout == again.stdout
     for profile in (first.profile, second.profile):

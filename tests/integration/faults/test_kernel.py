@@ -91,7 +91,7 @@ def test_lockdown_is_told(mode):
 
 def test_lockdown_refuses_what_reads_kernel_memory(tmp_path):
     """Under confidentiality the helper that reads kernel memory is unknown to the verifier (kernel/trace/bpf_trace.c)."""
-    with broken(fault=corrupt("process", "file_open", "openssl_api", "openssl_api_rows", "wire", how="helper")) as window:
+    with broken(faults=corrupt("process", "file_open", "openssl_api", "openssl_api_rows", "wire", how="helper")) as window:
         done = run("openssl", "version")
         window.settle()
     profile = window.profile
@@ -105,13 +105,13 @@ def test_lockdown_refuses_what_reads_kernel_memory(tmp_path):
 
 def test_all_is_refused():
     """BPF and perf: the engine that polls, and why the other could not."""
-    fault = corrupt("process", "file_open", "openssl_api", "openssl_api_rows", "wire") + forbid("perf_event_open")
-    document = ask("trace", fault=fault, duration=1).document
+    faults = corrupt("process", "file_open", "openssl_api", "openssl_api_rows", "wire") + forbid("perf_event_open")
+    document = ask("trace", faults=faults, duration=1).document
     assert_reduced(document, "no probe could be attached", "process: ", "file_open: ", "library_load: ", "openssl_api: ",
                    "tls_handshake: ", "ssh_kex: ")
-    error = ask("trace", fault=fault, duration=1, engine="libbpf").error
+    error = ask("trace", faults=faults, duration=1, engine="libbpf").error
     assert error.startswith("engine libbpf can't run here: no probe could be attached: process: the kernel refused it")
-    document = ask("preflight", fault=fault).document
+    document = ask("preflight", faults=faults).document
     assert_reduced(document, "R8 !read_ok")
 
 
@@ -129,7 +129,7 @@ def key(tmp_path):
 def test_the_verifier_refuses_one_probe(name, key):
     """The tool before this one went on with two of five programs, and called empty profiles complete."""
     objects = [name, "openssl_api_rows"] if name == "openssl_api" else [name]
-    with broken(fault=corrupt(*objects)) as window:
+    with broken(faults=corrupt(*objects)) as window:
         done = run("openssl", "dgst", "-sha256", key)
         window.settle()
     profile = window.profile
@@ -154,7 +154,7 @@ def test_the_verifier_refuses_one_probe(name, key):
 
 def test_the_verifier_refuses_the_newer_way_of_uprobes(key):
     """The way that older kernels have is taken instead, and sees the same."""
-    with broken(fault=corrupt("openssl_api")) as window:
+    with broken(faults=corrupt("openssl_api")) as window:
         done = run("openssl", "dgst", "-sha256", key)
         window.settle()
     entry = probe(window.profile, "openssl_api")
@@ -168,7 +168,7 @@ def test_the_verifier_refuses_the_newer_way_of_uprobes(key):
 
 def test_what_only_counts_is_no_reason_to_see_nothing(key):
     """The programs that count opens through io_uring, where these can't be seen."""
-    with broken(fault=corrupt("file_open", section="raw_tp/")) as window:
+    with broken(faults=corrupt("file_open", section="raw_tp/")) as window:
         done = run("openssl", "dgst", "-sha256", key)
         window.settle()
     entry = probe(window.profile, "file_open")
@@ -181,7 +181,7 @@ def test_what_only_counts_is_no_reason_to_see_nothing(key):
 
 
 def test_preflight_has_the_verifiers_words():
-    document = ask("preflight", fault=corrupt("file_open")).document
+    document = ask("preflight", faults=corrupt("file_open")).document
     entry = probe(document, "file_open")
     assert (entry["status"], entry["attach_ms"]) == ("failed", None) and entry["remedy"]
     assert any("R8 !read_ok" in line for line in entry["verifier_log"])
@@ -191,7 +191,7 @@ def test_preflight_has_the_verifiers_words():
 
 def test_the_verifier_refuses_the_wire(key):
     """One object for two probes; both say so, and no other is affected."""
-    with broken(fault=corrupt("wire")) as window:
+    with broken(faults=corrupt("wire")) as window:
         done = run("openssl", "dgst", "-sha256", key)
         window.settle()
     assert {name for name, status in statuses(window.profile).items() if status != "attached"} == {"tls_handshake", "ssh_kex"}
@@ -202,26 +202,24 @@ def test_the_verifier_refuses_the_wire(key):
 
 
 def test_an_object_that_is_none():
-    fault = "from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel import libbpf\nlibbpf.object_bytes = lambda name: b'no object'"
-    document = ask("trace", fault=fault, duration=1).document
+    document = ask("trace", faults=[("replace_objects", {})], duration=1).document
     assert statuses(document) == ALL_BPF_FAILED
     assert "could not open the object" in probe(document, "process")["reason"]
 
 
 def test_an_object_that_was_changed():
     """Its SHA-256 is not that of its text: an installation is damaged, which is one error or one reason."""
-    fault = ("from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel import objects_x86_64, objects_aarch64\n"
-             "for module in (objects_x86_64, objects_aarch64):\n module.OBJECTS['process'] = ('0' * 64, module.OBJECTS['process'][1])")
-    document = ask("trace", fault=fault, duration=1).document
+    faults = [("change_digest", {"name": "process"})]
+    document = ask("trace", faults=faults, duration=1).document
     text = json.dumps(document["coverage"]) + json.dumps(document["engine"])
     assert "SHA-256" in text and document["coverage"]["complete"] is False
-    error = ask("trace", fault=fault, duration=1, engine="libbpf")
+    error = ask("trace", faults=faults, duration=1, engine="libbpf")
     assert error.document or "SHA-256" in error.error
 
 
 def test_an_architecture_without_objects():
-    fault = ("from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel import syscalls\nsyscalls.architecture = lambda: 'riscv64'")
-    document = ask("trace", fault=fault, duration=1).document
+    faults = [("set_architecture", {"name": "riscv64"})]
+    document = ask("trace", faults=faults, duration=1).document
     assert_reduced(document, "riscv64")
 
 

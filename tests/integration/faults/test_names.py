@@ -30,23 +30,6 @@ NAMES = {
     "longest": b"n" * 251 + b".key", "longest, not UTF-8": b"\xff" * 251 + b".key", "dots": b"...key", "dash": b"-in.key", "no hint": b"x\ny\xff",
 }
 
-# opens every name given on a line, in hex, so often; a folder is gone to by its parts
-OPENER = """
-import os, sys
-for line in sys.stdin:
-    where, name, times, flags = line.split()
-    os.chdir("/")
-    for part in bytes.fromhex(where).split(b"/"):
-        if part:
-            os.chdir(part)
-    for _number in range(int(times)):
-        try:
-            os.close(os.open(bytes.fromhex(name), int(flags)))
-        except OSError:
-            pass
-    print(flush=True)
-"""
-
 
 class Opener:
     """Opens files by the bytes of their names."""
@@ -61,7 +44,7 @@ class Opener:
 
 @pytest.fixture
 def opener():
-    with talking(OPENER, cwd="/") as talker:
+    with talking("open_by_bytes.py", cwd="/") as talker:
         yield Opener(talker)
 
 
@@ -242,9 +225,8 @@ def test_a_program_beyond_what_can_be_walked(place, parts):
     """A link of /proc can't name it either where it is longer than a page; no window ends by that."""
     with open("/bin/sleep", "rb") as stream:
         make_deep(place, parts, b"deep-sleep", stream.read())
-    start = "import os, sys\nfor part in sys.stdin.readline().strip().split('/'): part and os.chdir(part)\nos.chmod('deep-sleep', 0o755); print(flush=True); os.execv('deep-sleep', ['deep-sleep', '600'])"
     where = str(place)[1:] + "".join("/" + part.decode() for part in parts)
-    with talking(start, cwd="/") as before, talking(start, cwd="/") as inside:
+    with talking("in_deep_folder.py", "execute", "deep-sleep", cwd="/") as before, talking("in_deep_folder.py", "execute", "deep-sleep", cwd="/") as inside:
         before.tell(where)
         before.hear()
         until(lambda: b"deep-sleep" in pathlib.Path("/proc/%d/comm" % before.pid).read_bytes())
@@ -271,9 +253,6 @@ def find_libcrypto():
     return next(line.rpartition(" => ")[2] for line in known.splitlines() if "libcrypto.so" in line)
 
 
-LOADER = "import ctypes, sys, os\nfor line in sys.stdin:\n path = bytes.fromhex(line); os.chdir(os.path.dirname(path) if len(path) < 4000 else '/')\n ctypes.CDLL(os.fsdecode(path)); print(flush=True)"
-
-
 @pytest.mark.parametrize("folder", [b"new\nline", b"\xff\xfe", b"it's \"x\" \\012", b"n" * 255])
 def test_libraries(place, folder):
     """The mapping's record escapes nothing, /proc/PID/maps a newline: both are one path."""
@@ -282,7 +261,7 @@ def test_libraries(place, folder):
     path = where + b"/libcrypto.so.3"
     shutil.copy(find_libcrypto(), path)
     text, escaped = to_text(path)
-    with talking(LOADER) as loader:
+    with talking("load_by_bytes.py") as loader:
         with traced(pids=[loader.pid]) as window:
             loader.tell(path.hex())
             loader.hear()
@@ -298,8 +277,7 @@ def test_a_library_that_perf_can_not_name(place):
     parts = [b"%02d" % number + b"x" * 248 for number in range(20)]
     with open(find_libcrypto(), "rb") as stream:
         make_deep(place, parts, b"libcrypto.so.3", stream.read())
-    code = "import ctypes, os, sys\nfor part in sys.stdin.readline().strip().split('/'): part and os.chdir(part)\nctypes.CDLL('./libcrypto.so.3'); print(flush=True); input()"
-    with talking(code, cwd="/") as loader:
+    with talking("in_deep_folder.py", "load", "libcrypto.so.3", cwd="/") as loader:
         with traced(pids=[loader.pid]) as window:
             loader.tell(str(place)[1:] + "".join("/" + part.decode() for part in parts))
             loader.hear()
@@ -310,8 +288,7 @@ def test_a_library_that_perf_can_not_name(place):
 def test_an_open_that_a_signal_interrupts(tmp_path):
     """The kernel restarts it and no program sees the number it has for that; nor does the schema."""
     os.mkfifo(tmp_path / "pipe.key")
-    code = "import os, signal, sys\nsignal.signal(signal.SIGALRM, lambda *_: os._exit(0))\nsys.stdin.readline()\nsignal.alarm(1)\nos.open(sys.argv[1], os.O_RDONLY)"
-    with talking(code, tmp_path / "pipe.key") as waiting:
+    with talking("interrupted_open.py", tmp_path / "pipe.key") as waiting:
         with traced(pids=[waiting.pid]) as window:
             waiting.tell()
             window.wait()

@@ -131,15 +131,15 @@ def test_processes_that_root_may_not_read_are_counted():
 
 @pytest.mark.parametrize("number, name", [(1, "EPERM"), (38, "ENOSYS"), (13, "EACCES")])
 def test_a_container_profile_that_forbids_bpf(number, name):
-    assert_reduced(ask("trace", fault=forbid("bpf", number), duration=1).document, os.strerror(number))
-    error = ask("trace", fault=forbid("bpf", number), duration=1, engine="libbpf").error
+    assert_reduced(ask("trace", faults=forbid("bpf", number), duration=1).document, os.strerror(number))
+    error = ask("trace", faults=forbid("bpf", number), duration=1, engine="libbpf").error
     assert error.startswith("engine libbpf can't run here: ") and os.strerror(number) in error
 
 
 def test_a_container_profile_that_forbids_perf_events(tmp_path):
     """BPF alone still sees processes, files and operations; libraries only as they were at the beginning."""
     key = key_of(tmp_path)
-    with broken(fault=forbid("perf_event_open", 13)) as window:
+    with broken(faults=forbid("perf_event_open", 13)) as window:
         done = run("openssl", "dgst", "-sha256", "-sign", key_of_rsa(tmp_path), key)
         window.settle()
     profile = window.profile

@@ -13,7 +13,7 @@ from ansible_collections.cryptofleet.audit.plugins.module_utils._errors import A
 from ansible_collections.cryptofleet.audit.plugins.module_utils._window.options import request_from
 from ansible_collections.cryptofleet.audit.tests.integration.support.faults import ask
 from ansible_collections.cryptofleet.audit.tests.integration.support.profile import images, process, processes
-from ansible_collections.cryptofleet.audit.tests.integration.support.programs import SYSTEM_PYTHON, environment, run, talking
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import environment, python_command, run, talking
 from ansible_collections.cryptofleet.audit.tests.integration.support.window import TracerError, traced
 
 ENGINES = ["auto", "procfs"]
@@ -83,13 +83,10 @@ def test_duration_out_of_range(bounds):
         request_from(dict(params, **bounds))
 
 
-DYING = "import os, signal, ssl; input(); ssl.create_default_context(); %s"
-
-
-@pytest.mark.parametrize("end, code, number", [("os._exit(7)", 7, None), ("os.kill(os.getpid(), signal.SIGKILL)", None, 9), ("os.abort()", None, 6)])
+@pytest.mark.parametrize("end, code, number", [("exit", 7, None), ("kill", None, 9), ("abort", None, 6)])
 def test_a_target_that_dies_ends_the_window_early_with_all_that_was(end, code, number):
     began = time.monotonic()
-    child = subprocess.Popen([SYSTEM_PYTHON, "-I", "-c", DYING % end], stdin=subprocess.PIPE, env=environment(), cwd="/tmp")
+    child = subprocess.Popen([*python_command("end_after_use.py"), end], stdin=subprocess.PIPE, env=environment(), cwd="/tmp")
     try:
         with traced(pids=[child.pid], duration=3000) as window:
             child.stdin.write(b"\n")
@@ -111,8 +108,7 @@ def test_a_target_that_dies_ends_the_window_early_with_all_that_was(end, code, n
 
 
 def test_children_of_a_dead_target_keep_the_window_open():
-    code = "import os, sys, time\ninput()\nif os.fork() == 0:\n os.setsid(); sys.stdin.readline(); os._exit(3)\nos._exit(0)"
-    child = subprocess.Popen([SYSTEM_PYTHON, "-I", "-c", code], stdin=subprocess.PIPE, env=environment())
+    child = subprocess.Popen(python_command("leave_child.py"), stdin=subprocess.PIPE, env=environment())
     with traced(pids=[child.pid], duration=3000) as window:
         child.stdin.write(b"\n")
         child.stdin.flush()
@@ -126,8 +122,7 @@ def test_children_of_a_dead_target_keep_the_window_open():
 
 
 def test_without_follow_children_a_window_ends_with_its_target():
-    code = "import os, sys\ninput()\nif os.fork() == 0:\n os.setsid(); sys.stdin.readline(); os._exit(3)\nos._exit(0)"
-    child = subprocess.Popen([SYSTEM_PYTHON, "-I", "-c", code], stdin=subprocess.PIPE, env=environment())
+    child = subprocess.Popen(python_command("leave_child.py"), stdin=subprocess.PIPE, env=environment())
     with traced(pids=[child.pid], duration=3000, follow_children=False) as window:
         child.stdin.write(b"\n")
         child.stdin.flush()
@@ -173,8 +168,7 @@ def test_the_tracer_says_an_error_and_no_traceback():
 
 
 def test_a_thread_is_no_process():
-    code = "import threading, time\nt = threading.Thread(target=time.sleep, args=(600,), daemon=True)\nt.start()\nprint(t.native_id, flush=True)\ninput()"
-    with talking(code) as child:
+    with talking("thread_number.py") as child:
         thread = int(child.hear())
         assert ask("trace", pids=[thread], duration=1).error == "no process has the pid %d on this host" % thread
 

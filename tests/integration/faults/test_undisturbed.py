@@ -12,57 +12,16 @@ import time
 import pytest
 from ansible_collections.cryptofleet.audit.tests.integration.support.faults import ask, assert_ran
 from ansible_collections.cryptofleet.audit.tests.integration.support.profile import file, process
-from ansible_collections.cryptofleet.audit.tests.integration.support.programs import SYSTEM_PYTHON, environment, run, talking, tool
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import environment, python, run, talking, tool
 from ansible_collections.cryptofleet.audit.tests.integration.support.window import traced
-
-# Threads that hash and encrypt, timers that interrupt them, forks, failed opens, and a programs' usual ways to end.
-BUSY = r"""
-import ctypes, hashlib, hmac, os, signal, ssl, subprocess, sys, threading
-ticks = [0]
-def tick(*_unused):
-    ticks[0] += 1
-signal.signal(signal.SIGALRM, tick)
-signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
-results = [None] * 4
-def work(number):
-    total = hashlib.sha256()
-    for turn in range(400):
-        total.update(hashlib.new("sha512", b"%d %d" % (number, turn)).digest())
-        total.update(hmac.new(b"key", total.digest(), "sha256").digest())
-        if turn % 100 == 0:
-            total.update(hashlib.pbkdf2_hmac("sha256", b"p", b"s", 100))
-    results[number] = total.hexdigest()
-threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
-for thread in threads:
-    thread.start()
-for thread in threads:
-    thread.join()
-signal.setitimer(signal.ITIMER_REAL, 0)
-for path in ("/no/such.key", "/etc/ssl/openssl.cnf", "/dev/null", "/"):
-    try:
-        os.close(os.open(path, os.O_RDONLY))
-        results.append("ok")
-    except OSError as error:
-        results.append(error.errno)
-for code in range(5):
-    child = os.fork()
-    if child == 0:
-        os._exit(code)
-    results.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-results.append(subprocess.run(["openssl", "dgst", "-sha256"], input=b"abc", capture_output=True).stdout.decode())
-results.append(sorted(cipher["name"] for cipher in ssl.create_default_context().get_ciphers()))
-results.append(ticks[0] > 0)
-print(results)
-sys.exit(42)
-"""
 
 
 def test_the_same_output_and_exit_code():
-    plain = run(SYSTEM_PYTHON, "-I", "-c", BUSY, check=False)
+    plain = python("busy.py", check=False)
     with traced() as window:
-        probed = run(SYSTEM_PYTHON, "-I", "-c", BUSY, check=False)
+        probed = python("busy.py", check=False)
         window.settle()
-    after = run(SYSTEM_PYTHON, "-I", "-c", BUSY, check=False)
+    after = python("busy.py", check=False)
     assert plain.returncode == probed.returncode == after.returncode == 42, probed.stderr
     assert plain.stdout == probed.stdout == after.stdout
     assert_ran(window.profile)
@@ -89,11 +48,9 @@ def state(pid):
     return told
 
 
-WAITING = "import hashlib, sys\nwhile True:\n hashlib.new('sha256', b'x'); print(flush=True); input()"
-
 
 def test_nothing_of_a_process_is_changed():
-    with talking(WAITING) as load:
+    with talking("digest_at_each_line.py") as load:
         load.hear()
         before = wait_asleep(load.pid)
         with traced(pids=[load.pid]) as window:
@@ -117,7 +74,7 @@ def wait_asleep(pid):
 
 def test_a_process_is_neither_traced_nor_stopped():
     """strace can attach to a probed process and sees no system call that it did not make."""
-    with talking(WAITING) as load:
+    with talking("digest_at_each_line.py") as load:
         load.hear()
         with traced(pids=[load.pid]):
             with subprocess.Popen([tool("strace", "strace"), "-p", str(load.pid), "-e", "trace=all"], stderr=subprocess.PIPE, text=True, env=environment()) as watch:
@@ -143,9 +100,8 @@ def test_access_times(tmp_path):
     for path in (control, key, loose, tmp_path):
         os.utime(path, (1000, 2000))
     before = [times(path) for path in (key, loose, tmp_path)]
-    code = "import os, sys\nfor path in sys.argv[1:]:\n os.close(os.open(path, os.O_RDONLY))"
     with traced() as window:
-        done = run(SYSTEM_PYTHON, "-I", "-c", code, key, loose)
+        done = python("open_files.py", "O_RDONLY", key, loose)
         window.settle()
         assert ask("snapshot").document
     assert file(process(window.profile, done.pid), key)["classified_by"] == "content", "it was read"
@@ -159,10 +115,9 @@ def test_what_would_block_or_wake_is_not_opened(tmp_path):
     os.mkfifo(tmp_path / "pipe.key")
     os.mknod(tmp_path / "null.pem", 0o020666, os.makedev(1, 3))
     os.symlink(tmp_path / "pipe.key", tmp_path / "link.pem")
-    code = "import os, sys\nfor path in sys.argv[1:]:\n os.close(os.open(path, os.O_RDWR))"
     began = time.monotonic()
     with traced() as window:
-        run(SYSTEM_PYTHON, "-I", "-c", code, tmp_path / "pipe.key", tmp_path / "null.pem", tmp_path / "link.pem")
+        python("open_files.py", "O_RDWR", tmp_path / "pipe.key", tmp_path / "null.pem", tmp_path / "link.pem")
         window.settle()
     assert time.monotonic() - began < 60
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One call of the host side in a process of its own, after something was broken in it.
 
-Run by support/faults.py: ``python3 fault_child.py WHAT REQUEST_JSON [ANNOUNCE_FD]``; what to break is Python code in $FAULT. The answer
-is JSON on standard output: ``{"document": ...}`` or, where the user would be told an error, ``{"error": text}``.
+Run by support/faults.py: ``python3 fault_child.py WHAT REQUEST_JSON [ANNOUNCE_FD]``; what to break is in $FAULTS, as JSON:
+a list of names of injected_faults.py with their arguments. The answer is JSON on standard output: ``{"document": ...}`` or, where the user would get an error, ``{"error": text}``.
 """
 
 import json
@@ -25,7 +25,9 @@ def monitor(request):
 
 
 def main():
-    exec(os.environ.get("FAULT", ""), {"__name__": "fault"})  # the tests' own code
+    for name, arguments in json.loads(os.environ.get("FAULTS", "[]")):
+        import injected_faults  # not there where the child was copied alone
+        getattr(injected_faults, name)(**arguments)
     what = sys.argv[1]
     if what == "window":
         import tracer_child

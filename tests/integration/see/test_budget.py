@@ -6,27 +6,13 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.cryptofleet.audit.tests.integration.support.profile import images
-from ansible_collections.cryptofleet.audit.tests.integration.support.programs import SYSTEM_PYTHON, run
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import python
 from ansible_collections.cryptofleet.audit.tests.integration.support.window import traced
 
-# A call by ctypes takes about a microsecond, so these come faster than any server makes them.
-_CALLS = """
-import ctypes
-crypto = ctypes.CDLL("libcrypto.so.3")
-for name in ("EVP_CIPHER_CTX_new", "EVP_aes_256_gcm", "EVP_MD_CTX_new", "EVP_sha256"):
-    getattr(crypto, name).restype = ctypes.c_void_p
-cipher, digest = ctypes.c_void_p(crypto.EVP_CIPHER_CTX_new()), ctypes.c_void_p(crypto.EVP_MD_CTX_new())
-aes, sha = ctypes.c_void_p(crypto.EVP_aes_256_gcm()), ctypes.c_void_p(crypto.EVP_sha256())
-for _each in range(%(encrypt)d):
-    assert crypto.EVP_EncryptInit_ex(cipher, aes, None, None, None) == 1
-for _each in range(%(digest)d):
-    assert crypto.EVP_DigestInit_ex(digest, sha, None) == 1
-"""
 
-
-def window(**calls):
+def window(encrypt=0, digest=0):
     with traced() as opened:
-        done = run(SYSTEM_PYTHON, "-c", _CALLS % dict({"encrypt": 0, "digest": 0}, **calls))
+        done = python("repeated_inits.py", encrypt, digest)
     counts = {}
     for entry in images(opened.profile, done.pid):
         for item in entry["operations"]:

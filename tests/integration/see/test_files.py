@@ -17,7 +17,6 @@ from ansible_collections.cryptofleet.audit.tests.integration.support.profile imp
 from ansible_collections.cryptofleet.audit.tests.integration.support.programs import python
 from ansible_collections.cryptofleet.audit.tests.integration.support.window import traced
 
-OPEN_ALL = "import os, sys\nfor path in sys.argv[1:]: os.close(os.open(path, os.O_RDONLY))"
 NOT_CRYPTO = {"fake.pem": "just some text\n", "key.txt": "the key to the shed is under the mat\n", "data.der": "\x30\x03abc",
               "certificate.crt": "<html>not found</html>\n"}
 HOST_KEY = pathlib.Path("/etc/ssh/ssh_host_ed25519_key")
@@ -35,7 +34,7 @@ def seen():
         if not HOST_KEY.exists():
             pytest.fail("%s is missing: apt-get install openssh-server" % HOST_KEY, pytrace=False)
         with traced() as window:
-            done = python(OPEN_ALL, HOST_KEY, "/dev/urandom", "/dev/random", "/dev/null", *(folder / name for name in [*made, *NOT_CRYPTO, "empty.key"]))
+            done = python("open_files.py", "O_RDONLY", HOST_KEY, "/dev/urandom", "/dev/random", "/dev/null", *(folder / name for name in [*made, *NOT_CRYPTO, "empty.key"]))
         assert_attached(window.profile)
         yield SimpleNamespace(folder=folder, made=made, entry=process(window.profile, done.pid), certificate=certificate_facts(folder / "site.crt"))
 

@@ -24,7 +24,7 @@ from ansible_collections.cryptofleet.audit.plugins.module_utils._host.ssh import
 from ansible_collections.cryptofleet.audit.plugins.module_utils._host.storage import read_storage
 from ansible_collections.cryptofleet.audit.plugins.module_utils._host.trust_store import read_trust_store
 from ansible_collections.cryptofleet.audit.tests.integration.support.faults import as_nobody, ask, for_everyone
-from ansible_collections.cryptofleet.audit.tests.integration.support.programs import COLLECTIONS, run
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import COLLECTIONS, PROGRAMS, environment, run
 
 __all__ = ["for_everyone"]  # a fixture
 
@@ -225,10 +225,6 @@ def test_every_algorithm_of_this_kernel_once():
     assert [(entry["name"], entry["type"]) for entry in told] == sorted(expected) and len(expected) > 10
 
 
-READ = ("import json, sys; sys.path.insert(0, sys.argv[1]);"
-        "from ansible_collections.cryptofleet.audit.plugins.module_utils._host.read import read_host_crypto; json.dump(read_host_crypto(), sys.stdout)")
-
-
 @pytest.fixture
 def namespace():
     name = "cryptofleet-host"
@@ -243,7 +239,7 @@ def test_ipsec_policies_of_a_network_namespace(namespace):
         run(*inside, "ip", "xfrm", "policy", "add", "src", "10.0.0.0/24", "dst", "10.%d.%d.0/24" % divmod(number, 250), "dir", "out", "tmpl", "src", "192.0.2.1",
             "dst", "192.0.2.2", "proto", "esp", "mode", "tunnel")
     run(*inside, "ip", "xfrm", "policy", "add", "src", "::/0", "dst", "fd00::/8", "dir", "in", "action", "block")
-    told = json.loads(said(*inside, sys.executable, "-c", READ, COLLECTIONS))["ipsec"]
+    told = json.loads(said(*inside, sys.executable, PROGRAMS / "read_host_crypto.py", env=environment(PYTHONPATH=str(COLLECTIONS), PYTHONDONTWRITEBYTECODE="1")))["ipsec"]
     assert told["available"] is True and told["unreadable"] == [] and told["policies"] == [
         {"direction": "out", "action": "allow", "templates": [{"protocol": "ESP", "mode": "tunnel"}], "count": 300},
         {"direction": "in", "action": "block", "templates": [], "count": 1}]

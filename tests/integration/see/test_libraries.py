@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 from ansible_collections.cryptofleet.audit.tests.integration.support.pki import build_id, package_of
 from ansible_collections.cryptofleet.audit.tests.integration.support.profile import assert_attached, functions, libraries, library, operations, process
-from ansible_collections.cryptofleet.audit.tests.integration.support.programs import SYSTEM_PYTHON, environment, python, run, talking, tool
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import PROGRAMS, SYSTEM_PYTHON, environment, python, run, talking, tool
 from ansible_collections.cryptofleet.audit.tests.integration.support.window import traced
 
 # Debian's name of the library -> (name in the profile, how its version shows)
@@ -31,40 +31,6 @@ CATALOGUE = {
 RELEASE_IN_FILE = ("libgcrypt", "libgnutls", "libnss3", "libsoftokn3", "libsodium", "libmbedcrypto", "libwolfssl", "libbotan", "libcryptopp", "libssh", "libssh2",
                    "libcrypto", "legacy", "libkcapi")
 LIBRARY_FOLDER = "/usr/lib/x86_64-linux-gnu" if os.uname().machine == "x86_64" else "/usr/lib/aarch64-linux-gnu"
-
-DLOPEN = "import ctypes, sys\nfor path in sys.argv[1:]: ctypes.CDLL(path)"
-
-# One process, two OpenSSLs: digests of one and the other, in numbers that tell them apart.
-TWO = """
-import ctypes, sys
-def digest(path, name, number):
-    crypto = ctypes.CDLL(path, mode=ctypes.RTLD_LOCAL)
-    for symbol in ("EVP_MD_CTX_new", name):
-        getattr(crypto, symbol).restype = ctypes.c_void_p
-    context = ctypes.c_void_p(crypto.EVP_MD_CTX_new())
-    for _count in range(number):
-        assert crypto.EVP_DigestInit_ex(context, ctypes.c_void_p(getattr(crypto, name)()), None) == 1
-digest(sys.argv[1], "EVP_sha256", 31)
-digest(sys.argv[2], "EVP_sha512", 17)
-"""
-
-# Loads the copy of libcrypto that LD_LIBRARY_PATH leads to, says so, and uses it once more after the file is gone.
-USE_COPY = """
-import hashlib
-hashlib.sha256(b"before").digest()
-print("loaded")
-input()
-hashlib.sha256(b"after").digest()
-"""
-
-NODE = """
-const crypto = require('crypto');
-for (let i = 0; i < 100; i++) crypto.createHash('sha256').update('x' + i).digest();
-for (let i = 0; i < 30; i++) crypto.createHmac('sha512', 'key').update('x' + i).digest();
-const key = Buffer.alloc(32), iv = Buffer.alloc(12);
-for (let i = 0; i < 50; i++) { const c = crypto.createCipheriv('aes-256-gcm', key, iv); c.update('x'); c.final(); }
-console.log(process.versions.openssl);
-"""
 
 
 def _node():
@@ -91,20 +57,20 @@ def seen(tmp_path_factory):
             pytest.fail("%s is missing: install the packages for tests (requirements-debian.txt)" % name, pytrace=False)
     seen = SimpleNamespace(folder=folder, deleted=deleted, replaced=replaced, second=second, paths=paths, node=_node())
     seen.build_id = build_id(second / "libcrypto.so.3")
-    with talking(USE_COPY, env=environment(LD_LIBRARY_PATH=str(deleted))) as before:
+    with talking("digest_twice.py", env=environment(LD_LIBRARY_PATH=str(deleted))) as before:
         assert before.hear() == "loaded"
         with traced() as window:
             seen.linked = run(tool("gpgv", "gpgv"), "--version").pid
-            seen.opened = python(DLOPEN, LIBRARY_FOLDER + "/libgcrypt.so.20").pid
-            seen.catalogue = python(DLOPEN, *paths).pid
+            seen.opened = python("load_libraries.py", LIBRARY_FOLDER + "/libgcrypt.so.20").pid
+            seen.catalogue = python("load_libraries.py", *paths).pid
             # what nobody knew of is probed when it is first seen: from the second time on, counts are exact
-            seen.two, seen.node_first = [], run(seen.node, "-e", NODE).pid
+            seen.two, seen.node_first = [], run(seen.node, PROGRAMS / "node_crypto.js").pid
             for _number in range(2):
-                seen.two.append(python(TWO, second / "libcrypto.so.3", LIBRARY_FOLDER + "/libcrypto.so.3").pid)
+                seen.two.append(python("two_libcryptos.py", second / "libcrypto.so.3", LIBRARY_FOLDER + "/libcrypto.so.3").pid)
                 window.settle()
-            seen.node_run = run(seen.node, "-e", NODE)
+            seen.node_run = run(seen.node, PROGRAMS / "node_crypto.js")
             (deleted / "libcrypto.so.3").unlink()
-            with talking(USE_COPY, env=environment(LD_LIBRARY_PATH=str(replaced))) as during:
+            with talking("digest_twice.py", env=environment(LD_LIBRARY_PATH=str(replaced))) as during:
                 assert during.hear() == "loaded"
                 window.settle()
                 fresh = replaced / "fresh"

@@ -18,14 +18,14 @@ from ansible_collections.cryptofleet.audit.tests.integration.support.window impo
 @pytest.fixture(scope="module")
 def seen():
     with traced() as window:
-        pids = perform()
+        pids = {name: perform(name) for name in SCENARIOS}
     assert_attached(window.profile)
     return SimpleNamespace(pids=pids, profile=window.profile)
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_counted_once_and_by_name(seen, name):
-    library, _code, expected = SCENARIOS[name]
+    library, _program, _scenario, expected = SCENARIOS[name]
     assert_counts(seen.profile, seen.pids[name], library, expected)
 
 
@@ -103,17 +103,16 @@ def test_a_bound_on_files_is_told():
 def test_without_openssl_api():
     """Each of the two probes can be left out alone."""
     name = "libsodium boxes"
-    library, _code, expected = SCENARIOS[name]
+    library, _program, _scenario, expected = SCENARIOS[name]
     with traced(probes={"openssl_api": False}) as window:
-        pid = perform([name])[name]
+        pid = perform(name)
     assert_counts(window.profile, pid, library, expected)
 
 
 def test_one_budget_for_both_and_each_probe_tells_of_its_own():
     """Called without end: let go by the shared budget, with counts that are lower bounds, and it is the right probe that says so."""
-    code = "import ctypes; lib = ctypes.CDLL('libgnutls.so.30'); out = ctypes.create_string_buffer(64)\nfor _each in range(600000): lib.gnutls_hash_fast(6, b'abc', 3, out)"
     with traced() as window:
-        pid = python(code).pid
+        pid = python("gnutls_calls.py", "libgnutls.so.30", "many_digests").pid
     probes = {probe["name"]: probe for probe in window.profile["coverage"]["probes"]}
     gone = {item["function"]: item for item in probes["library_api"]["detached"]}
     assert probes["library_api"]["status"] == "detached_over_budget" and "gnutls_hash_fast" in gone
@@ -135,9 +134,7 @@ def test_a_library_from_another_place_is_probed_when_it_is_mapped(tmp_path):
     """Not in the linker's cache, as in a container: it is found by its mapping, and what came before is told to be unseen."""
     copy = tmp_path / "libsodium.so.23"
     shutil.copy(os.path.realpath("/usr/lib/%s-linux-gnu/libsodium.so.23" % os.uname().machine), copy)
-    code = ("import ctypes, sys; lib = ctypes.CDLL(sys.argv[1]); out = ctypes.create_string_buffer(64); print('there'); input()\n"
-            "for _each in range(500): lib.crypto_hash_sha256(out, b'abc', ctypes.c_ulonglong(3))\nprint('done'); input()")
-    with traced() as window, talking(code, copy) as user:
+    with traced() as window, talking("sodium_calls.py", copy, "waits") as user:
         assert user.hear() == "there"
         window.settle()
         user.tell()

@@ -14,16 +14,6 @@ OPENS = 7
 DIGESTS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "sha3_256", "sha3_512")
 ROUNDS = 11
 
-# Several first sights for each process, and counts above one for each of them.
-LOAD = """
-import hashlib, os, sys
-for _round in range(%d):
-    for name in sys.argv[2].split():
-        hashlib.new(name, b"x")
-for _round in range(%d):
-    os.close(os.open(sys.argv[1], os.O_RDONLY))
-""" % (ROUNDS, OPENS)
-
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory):
@@ -33,7 +23,7 @@ def seen(tmp_path_factory):
     with traced(constants={"_window.tracer._MOST_SIGHTINGS": 30}) as window:
         pids = []
         for _number in range(PROCESSES):
-            pids.append(python(LOAD, str(certificate), " ".join(DIGESTS)).pid)
+            pids.append(python("digests_and_opens.py", certificate, OPENS, ROUNDS, *DIGESTS).pid)
             window.settle()
     return window.profile, pids, str(certificate)
 

@@ -6,13 +6,11 @@ from __future__ import annotations
 
 import os
 import platform
-import pwd
 import shutil
 from types import SimpleNamespace
 
 import pytest
 from ansible_collections.cryptofleet.audit.tests.integration.support.files import open_folder
-from ansible_collections.cryptofleet.audit.tests.integration.support.opens import OPENS
 from ansible_collections.cryptofleet.audit.tests.integration.support.pki import make_site
 from ansible_collections.cryptofleet.audit.tests.integration.support.profile import assert_attached, file, files, process
 from ansible_collections.cryptofleet.audit.tests.integration.support.programs import python, talking
@@ -24,36 +22,9 @@ FLAGS = {
     "O_RDWR O_SYNC": os.O_RDWR | os.O_SYNC, "O_WRONLY O_DSYNC": os.O_WRONLY | os.O_DSYNC, "O_RDONLY O_NONBLOCK O_NOATIME": os.O_NONBLOCK | os.O_NOATIME,
     "O_RDONLY O_NOCTTY": os.O_NOCTTY, "O_RDWR O_CREAT": os.O_RDWR | os.O_CREAT,
 }
-NOBODY = pwd.getpwnam("nobody").pw_uid
-
-# name -> what a process does; {0} is the folder
-LOADS = {
-    "relative": "os.chdir('{0}/sub'); openat('../site.key'); openat('./deep/../../site.crt')",
-    "directory": "at = os.open('{0}/sub', os.O_RDONLY); os.chdir('/'); openat('../site.key', directory=at); openat('inner.pem', directory=at)",
-    "symlink": "openat('{0}/link.pem'); openat('{0}/linked/inner.pem')",
-    "chroot": "os.chroot('{0}/jail'); os.chdir('/'); openat('/etc/jailed.key'); openat('../../etc/jailed.key'); openat('/etc/none.key')",
-    "flags": "\n".join("openat('{0}/flags.pem', %d)" % value for value in FLAGS.values()),
-    "openat2": "openat2('{0}/site.key'); openat2('site.key', os.O_NOATIME, 8, os.open('{0}', os.O_RDONLY)); openat2('../x.key', 0, 8, os.open('{0}', os.O_RDONLY))",
-    "by handle": "by_handle('{0}/site.key'); by_handle('{0}/site.key', os.O_NOATIME)",
-    "old calls": "done(call('open', path('{0}/site.key'), os.O_NOATIME)); done(call('creat', path('{0}/created.pem'), 0o600))",
-    "counts": "for number in range(25): openat('{0}/site.key')\nfor number in range(7): openat('{0}/site.crt')\nfor number in range(3): openat('{0}/none.pem')",
-    "random": "for number in range(5): openat('/dev/urandom')\nopenat('/dev/random', os.O_NONBLOCK)",
-    "refused": "openat('{0}/none.key'); openat('{0}/loop.pem'); openat('{0}/link.pem', os.O_NOFOLLOW); openat('{0}/site.key/x.key');"
-               "openat('{0}/site.crt', os.O_CREAT | os.O_EXCL | os.O_RDWR); openat('{0}/folder.pem', os.O_WRONLY); os.chdir('{0}/sub'); openat('../absent.p12')",
-    "nobody": "os.setgid(%d); os.setuid(%d); openat('{0}/site.key'); openat('{0}/site.crt'); openat('{0}/secret/x.key')" % (NOBODY, NOBODY),
-    "gone": "openat('{0}/gone.key'); os.unlink('{0}/gone.key')",
-    "fork": "openat('{0}/site.key')\nif os.fork() == 0:\n openat('{0}/site.key'); openat('{0}/site.key'); os._exit(0)\nprint(os.wait()[0])",
-}
-# These end only when told to: their mount namespace ends with them.
-NAMESPACES = {
-    "tmpfs": "own_mounts(); mount('none', '{0}/mount', 'tmpfs'); import shutil; shutil.copy('{0}/site.key', '{0}/mount/inner.key'); openat('{0}/mount/inner.key')",
-    "bind": "own_mounts(); mount('{0}/sub', '{0}/mount', 'none', MS_BIND); openat('{0}/mount/inner.pem')",
-    "overlay": "own_mounts(); mount('overlay', '{0}/mount', 'overlay', 0, 'lowerdir={0}/sub,upperdir={0}/upper,workdir={0}/work');"
-               "[openat('{0}/mount/inner.pem') for number in range(9)]",
-    "pivoted": "own_mounts(); mount('none', '{0}/mount', 'tmpfs'); import shutil; os.mkdir('{0}/mount/etc'); os.mkdir('{0}/mount/old')\n"
-               "shutil.copy('{0}/site.key', '{0}/mount/etc/contained.key'); os.chdir('{0}/mount')\n"
-               "assert call('pivot_root', path('.'), path('old')) == 0; os.chdir('/etc'); openat('contained.key'); openat('/etc/absent.key')",
-}
+# scenarios of programs/opens.py
+SCENARIOS = ("relative", "directory", "symlink", "chroot", "flags", "by_openat2", "by_handle", "old_calls", "counts", "random", "refused", "nobody", "gone", "fork")
+NAMESPACES = ("tmpfs", "bind", "overlay", "pivoted")
 
 
 def _layout(folder):
@@ -74,13 +45,13 @@ def seen():
     with open_folder() as folder:
         _layout(folder)
         seen = SimpleNamespace(folder=folder, pids={}, said={})
-        names = [name for name in LOADS if name != "old calls" or platform.machine() == "x86_64"]
         with traced() as window:
-            for name in names:
-                done = python(OPENS + LOADS[name].replace("{0}", str(folder)))
-                seen.pids[name], seen.said[name] = done.pid, done.stdout
-            for name, code in NAMESPACES.items():
-                with talking(OPENS + code.replace("{0}", str(folder)) + "\nprint('ready'); input()") as talker:
+            for name in SCENARIOS:
+                if name != "old_calls" or platform.machine() == "x86_64":
+                    done = python("opens.py", name, folder, *(FLAGS.values() if name == "flags" else ()))
+                    seen.pids[name], seen.said[name] = done.pid, done.stdout
+            for name in NAMESPACES:
+                with talking("opens.py", name, folder) as talker:
                     assert talker.hear() == "ready"
                     window.settle()
                     talker.tell()
@@ -106,8 +77,8 @@ def _told(entry):
     ("directory", [("site.key", "ok", 1), ("sub/inner.pem", "ok", 1)]),
     ("symlink", [("site.crt", "ok", 1), ("sub/inner.pem", "ok", 1)]),
     ("chroot", [("jail/etc/jailed.key", "ok", 2), ("jail/etc/none.key", "ENOENT", 1)]),
-    ("openat2", [("../x.key", "EXDEV", 1), ("site.key", "ok", 1), ("site.key", "ok", 1)]),
-    ("by handle", [("site.key", "ok", 1), ("site.key", "ok", 1)]),
+    ("by_openat2", [("../x.key", "EXDEV", 1), ("site.key", "ok", 1), ("site.key", "ok", 1)]),
+    ("by_handle", [("site.key", "ok", 1), ("site.key", "ok", 1)]),
     ("counts", [("none.pem", "ENOENT", 3), ("site.crt", "ok", 7), ("site.key", "ok", 25)]),
     ("refused", [("folder.pem", "EISDIR", 1), ("link.pem", "ELOOP", 1), ("loop.pem", "ELOOP", 1), ("none.key", "ENOENT", 1), ("site.crt", "EEXIST", 1),
                  ("site.key/x.key", "ENOTDIR", 1), ("sub/../absent.p12", "ENOENT", 1)]),
@@ -141,14 +112,14 @@ def test_flags(seen, entry):
 
 
 def test_flags_of_the_other_calls(seen, entry):
-    assert sorted(item["flags"] for item in files(entry("openat2"), seen.folder / "site.key")) == [RDONLY, ["O_RDONLY", "O_NOATIME"]]
-    assert sorted(item["flags"] for item in files(entry("by handle"), seen.folder / "site.key")) == [RDONLY, ["O_RDONLY", "O_NOATIME"]]
+    assert sorted(item["flags"] for item in files(entry("by_openat2"), seen.folder / "site.key")) == [RDONLY, ["O_RDONLY", "O_NOATIME"]]
+    assert sorted(item["flags"] for item in files(entry("by_handle"), seen.folder / "site.key")) == [RDONLY, ["O_RDONLY", "O_NOATIME"]]
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="aarch64 has neither open nor creat")
 def test_old_calls(seen, entry):
-    assert file(entry("old calls"), seen.folder / "site.key")["flags"] == ["O_RDONLY", "O_NOATIME"]
-    created = file(entry("old calls"), seen.folder / "created.pem")
+    assert file(entry("old_calls"), seen.folder / "site.key")["flags"] == ["O_RDONLY", "O_NOATIME"]
+    created = file(entry("old_calls"), seen.folder / "created.pem")
     assert (created["flags"], created["size"], created["classified_by"]) == (["O_WRONLY", "O_CREAT", "O_TRUNC"], 0, "name")
 
 

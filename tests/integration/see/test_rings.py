@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import pathlib
 from types import SimpleNamespace
 
 import pytest
@@ -14,16 +13,8 @@ from ansible_collections.cryptofleet.audit.tests.integration.support.profile imp
 from ansible_collections.cryptofleet.audit.tests.integration.support.programs import python
 from ansible_collections.cryptofleet.audit.tests.integration.support.window import traced
 
-RINGS = (pathlib.Path(__file__).resolve().parents[2] / "ring_opens.py").read_text(encoding="ascii")
-# name -> (what a process does in the folder, how many opens that are)
-LOADS = {
-    "inline": ("[ring_open(ring, 'site.key') for each in range(7)]; ring_open(ring, 'site.key', by=OPENAT2)", 8),
-    "worker": ("[ring_open(ring, 'site.key', how=ASYNC) for each in range(5)]; ring_open(ring, 'made.pem', os.O_CREAT | os.O_WRONLY)", 6),
-    "polled": ("ring = Ring(SQPOLL); [ring_open(ring, 'site.key', os.O_NOATIME) for each in range(3)]", 3),
-    "directory": ("at = os.open('sub', os.O_RDONLY); os.chdir('/'); ring_open(ring, '../site.key', directory=at)", 1),
-    "refused": ("[ring_open(ring, 'none.key') for each in range(3)]; ring_open(ring, 'none.key', how=ASYNC); ring_open(ring, 'none.txt')", 5),
-    "slot": ("ring.make_slots(1); assert [ring_open(ring, 'site.key', slot=1) for each in range(2)] == [0, 0]", 2),
-}
+# scenarios of programs/ring_opens.py, and how many opens each makes
+OPENS = {"inline": 8, "worker": 6, "polled": 3, "directory": 1, "refused": 5, "slot": 2}
 EXPECTED = {
     "inline": [("site.key", "ok", 8)],
     "worker": [("made.pem", "ok", 1), ("site.key", "ok", 5)],
@@ -40,7 +31,7 @@ def seen():
         make_site(folder)
         (folder / "sub").mkdir()
         with traced() as window:
-            pids = {name: python("%s\nring = Ring()\n%s" % (RINGS, code), cwd=folder).pid for name, (code, _opens) in LOADS.items()}
+            pids = {name: python("ring_opens.py", name, cwd=folder).pid for name in OPENS}
         assert_attached(window.profile)
         probe = next(probe for probe in window.profile["coverage"]["probes"] if probe["name"] == "file_open")
         # a process of which nothing is told is in no profile
@@ -50,7 +41,7 @@ def seen():
                               told=probe["hook"].startswith("fexit/"))
 
 
-@pytest.mark.parametrize("name", LOADS)
+@pytest.mark.parametrize("name", OPENS)
 def test_each_open_is_told_or_none(seen, name):
     told = sorted((item["path"], item["result"], item["count"]) for image in seen.images[name] for item in files(image)
                   if item["path"].startswith(str(seen.folder)))
@@ -58,7 +49,7 @@ def test_each_open_is_told_or_none(seen, name):
 
 
 def test_what_is_not_told_is_lost(seen):
-    lost = LOADS["slot"][1] if seen.told else sum(opens for _code, opens in LOADS.values())
+    lost = OPENS["slot"] if seen.told else sum(OPENS.values())
     assert seen.lost == {"io_uring_opens": lost}
     assert seen.coverage["complete"] is False
     assert "%d opens went through io_uring and were not looked into: their files are missing" % lost in seen.coverage["reasons"]

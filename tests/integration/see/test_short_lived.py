@@ -27,14 +27,6 @@ from ansible_collections.cryptofleet.audit.tests.integration.support.profile imp
 from ansible_collections.cryptofleet.audit.tests.integration.support.programs import environment, python, run, tool
 from ansible_collections.cryptofleet.audit.tests.integration.support.window import traced
 
-PYTHON_LOAD = """
-import hashlib, ssl, sys
-context = ssl.create_default_context()
-context.load_verify_locations(sys.argv[1])
-for number in range(7):
-    hashlib.sha384(b"x" * number)
-"""
-
 
 @pytest.fixture(scope="module")
 def load(tmp_path_factory):
@@ -71,7 +63,7 @@ def _run_all(folder, key, certificate):
     done["enc"] = run(openssl, "enc", "-aes-256-cbc", "-pbkdf2", "-pass", "pass:hunter2", "-in", folder / "text", "-out", folder / "secret")
     done["dec"] = run(openssl, "enc", "-d", "-aes-256-cbc", "-pbkdf2", "-k", "hunter2", "-in", folder / "secret")
     done["req"] = run(openssl, "req", "-x509", "-newkey", "rsa:3072", "-nodes", "-subj", "/CN=made", "-keyout", folder / "made.key", "-out", folder / "made.crt")
-    done["python"] = python(PYTHON_LOAD, certificate)
+    done["python"] = python("certificate_and_digests.py", certificate)
     done["missing"] = run(openssl, "dgst", "-sha256", folder / "nowhere.pem", check=False)
     done["killed"] = python("import hashlib, os, signal; hashlib.sha256(b''); os.kill(os.getpid(), signal.SIGTERM)", check=False)
     done["exit42"] = python("import hashlib, sys; hashlib.sha256(b''); sys.exit(42)", check=False)

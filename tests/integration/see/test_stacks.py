@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import pathlib
 import shutil
@@ -16,24 +15,15 @@ import sys
 import time
 
 import pytest
+from ansible_collections.cryptofleet.audit.tests.integration.support.faults import ask
 from ansible_collections.cryptofleet.audit.tests.integration.support.pki import make_site
 from ansible_collections.cryptofleet.audit.tests.integration.support.profile import libraries, process, processes
-from ansible_collections.cryptofleet.audit.tests.integration.support.programs import CHECKOUT, environment, run, talking
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import CHECKOUT, PROGRAMS, environment, run, talking
 from ansible_collections.cryptofleet.audit.tests.integration.support.window import traced
 
 SOURCES = CHECKOUT / "tests" / "unit" / "stacks"
 JVM = "/usr/lib/jvm/java-17-openjdk-amd64/lib/server/libjvm.so"
 GO = pathlib.Path(sys.executable).with_name("go")
-
-CLIENT = """
-import socket, ssl, sys
-context = ssl.create_default_context()
-context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-held = context.wrap_socket(socket.create_connection((sys.argv[1], int(sys.argv[2]))))
-print(held.version())
-sys.stdin.readline()
-"""
-USE_CRYPTOGRAPHY = "import cryptography.hazmat.bindings._rust\nimport sys\nprint('loaded', flush=True)\nsys.stdin.readline()\n"
 
 
 @pytest.fixture(scope="module")
@@ -81,11 +71,11 @@ def test_processes_that_are_there_before(server_program, site):
     node = shutil.which("node", path=environment()["PATH"])
     with contextlib.ExitStack() as stack_of:
         server = stack_of.enter_context(served(server_program, site, "127.0.0.61:8443"))
-        client = stack_of.enter_context(talking(CLIENT, "127.0.0.61", "8443"))
+        client = stack_of.enter_context(talking("tls_held_client.py", "127.0.0.61", "8443"))
         assert client.hear() == "TLSv1.3"
         java = stack_of.enter_context(running("java", SOURCES / "Providers.java", "wait", first="disabled"))
         own = stack_of.enter_context(running(node, "-e", "console.log('ready'); process.stdin.resume()", first="ready"))
-        package = stack_of.enter_context(running(sys.executable, "-c", USE_CRYPTOGRAPHY, first="loaded"))
+        package = stack_of.enter_context(running(sys.executable, "-B", PROGRAMS / "load_cryptography.py", first="loaded"))
         with traced(pids=[server, client.pid, java, own, package]) as window:
             pass
     profile = window.profile
@@ -129,9 +119,8 @@ def test_a_handshake_on_the_wire_is_an_observation(server_program, site):
 
 def test_a_connection_of_a_program_that_nobody_knows(tmp_path):
     """A program without library or stack that holds a connection on a port of TLS is reported, over the whole host as well."""
-    code = "import socket,sys\nl=socket.socket()\nl.bind(('127.0.0.63',6697))\nl.listen()\na=socket.create_connection(('127.0.0.63',6697))\nb=l.accept()[0]\nprint('x')\nsys.stdin.readline()\n"
-    with talking(code) as holder:
-        assert holder.hear() == "x"
+    with talking("held_connection.py", "127.0.0.63", 6697) as holder:
+        assert holder.hear() == "connected"
         with traced() as window:
             pass
     entry = process(window.profile, holder.pid)
@@ -190,13 +179,9 @@ def test_in_another_mount_namespace(server_program, site):
 
 
 def test_a_snapshot_calls_nothing_observed(server_program, site):
-    snapshot = ("import json, sys; from ansible_collections.cryptofleet.audit.plugins.module_utils._window.request import Request;"
-                "from ansible_collections.cryptofleet.audit.plugins.module_utils._window.tracer import snapshot;"
-                "print(json.dumps(snapshot(Request(pids=[int(pid) for pid in sys.argv[1:]]))))")
-    with served(server_program, site, "127.0.0.64:8443") as server, talking(CLIENT, "127.0.0.64", "8443") as client:
+    with served(server_program, site, "127.0.0.64:8443") as server, talking("tls_held_client.py", "127.0.0.64", "8443") as client:
         assert client.hear() == "TLSv1.3"
-        done = run("/usr/bin/python3", "-c", snapshot, server, client.pid, env=environment(PYTHONPATH=str(CHECKOUT / ".ansible" / "collections")))
-    document = json.loads(done.stdout)
+        document = ask("snapshot", pids=[server, client.pid]).document
     assert {entry["coverage"] for entry in document["processes"]} == {"unobservable"} and document["coverage"]["processes"]["observed"] == 0
     assert [stack["name"] for stack in process(document, server)["stacks"]] == ["Go crypto/tls"]
     assert document["coverage"]["complete"] is False and len(processes(document)) == 2

@@ -25,49 +25,6 @@ MANY = 20_000
 FLOOD = 6_000  # files; and names, which make shorter records:
 FLOOD_NAMES = 20_000
 
-STORM = """
-import itertools, os, sys, time
-names = [os.path.join(sys.argv[1], name) for name in os.listdir(sys.argv[1])] * (1 if len(os.listdir(sys.argv[1])) > 500 else 100)
-start = int(sys.argv[2]) * len(names) // %d
-names = names[start:] + names[:start]
-print("ready"); input()
-opened, end = 0, time.monotonic() + %d
-while time.monotonic() < end or opened < %d:
-    first = opened %% len(names)
-    batch = names[first:first + 500]
-    for fd in map(os.open, batch, itertools.repeat(os.O_RDONLY)):
-        os.close(fd)
-    opened += len(batch)
-print(opened, sum(os.times()[:2]))
-""" % (STORM_PROCESSES, STORM_SECONDS, STORM_SECONDS * STORM_RATE // STORM_PROCESSES)
-
-# Opens each file of its folders, in turn, spread over the storm.
-SPREAD = """
-import os, sys, time
-names = [os.path.join(folder, name) for folder in sys.argv[2:] for name in sorted(os.listdir(folder))]
-for name in names:
-    os.close(os.open(name, os.O_RDONLY))
-    time.sleep(float(sys.argv[1]) / len(names))
-"""
-OPEN_EACH = """
-import os, sys
-print("ready"); input()
-for name in os.listdir(sys.argv[1]):
-    for _count in range(int(sys.argv[2])):
-        os.close(os.open(os.path.join(sys.argv[1], name), os.O_RDONLY))
-print("done"); input()
-"""
-# Each name is another operation: the call is what counts, not whether there is such a digest.
-NAME_FLOOD = """
-import ctypes, sys
-crypto = ctypes.CDLL(sys.argv[1])
-print("ready"); input()
-for number in range(int(sys.argv[2])):
-    crypto.EVP_Q_digest(None, b"FLOOD-%d" % number, None, b"", ctypes.c_size_t(0), None, None)
-    crypto.ERR_clear_error()
-print("done"); input()
-"""
-
 
 def _fill(folder, number, name, content):
     folder.mkdir(parents=True)
@@ -92,15 +49,15 @@ def place():
 def _storm(place, files_of_storm):
     """Returns what happened: the profile, the pid that opened the keys, and how many opens a second this machine's CPUs make of it."""
     with contextlib.ExitStack() as stack:
-        storms = [stack.enter_context(talking(STORM, files_of_storm, number)) for number in range(STORM_PROCESSES)]
+        storms = [stack.enter_context(talking("open_storm.py", files_of_storm, number, STORM_PROCESSES, STORM_SECONDS, STORM_SECONDS * STORM_RATE // STORM_PROCESSES)) for number in range(STORM_PROCESSES)]
         for storm in storms:
             assert storm.hear() == "ready"
         with traced(max_files=10 ** 6) as window:
-            python(SPREAD, 0, place.known)
+            python("open_spread.py", 0, place.known)
             window.settle()
             for storm in storms:
                 storm.tell()
-            spread = python(SPREAD, STORM_SECONDS * 0.8, place.hinted, place.known, place.fresh)
+            spread = python("open_spread.py", STORM_SECONDS * 0.8, place.hinted, place.known, place.fresh)
             told = [storm.hear().split() for storm in storms]
     opened, cpu_seconds = sum(int(opened) for opened, _cpu in told), sum(float(cpu) for _opened, cpu in told)
     return SimpleNamespace(profile=window.profile, pid=spread.pid, opened=opened, rate=opened / cpu_seconds * os.cpu_count())
@@ -135,7 +92,7 @@ def _others(profile, own):
 
 def _flood(folder):
     """Every file of a folder opened once, while the tracer stands still."""
-    with talking(OPEN_EACH, folder, 1) as load:
+    with talking("open_each.py", folder, 1) as load:
         assert load.hear() == "ready"
         with traced(max_files=10 ** 6) as window:
             window.signal(signal.SIGSTOP)
@@ -165,7 +122,7 @@ def test_a_flood_of_keys_is_counted_to_the_last_one(place, name, cause):
 def test_opens_that_can_not_wait_are_counted_each(place):
     """A file whose turn to be looked at does not come is lost with every open of it, not with the first alone."""
     folder = _fill(place.folder / "waiting", 3000, "note-%d.txt", place.content)
-    with talking(OPEN_EACH, folder, 3) as load:
+    with talking("open_each.py", folder, 3) as load:
         assert load.hear() == "ready"
         with traced(max_files=10 ** 6, constants={"_probes.file_open._MOST_WAITING": 100}) as window:
             load.tell()
@@ -178,7 +135,7 @@ def test_opens_that_can_not_wait_are_counted_each(place):
 
 
 def test_a_flood_of_operations_is_counted_to_the_last_one():
-    with talking(NAME_FLOOD, libcrypto(), FLOOD_NAMES) as load:
+    with talking("digest_name_flood.py", libcrypto(), FLOOD_NAMES) as load:
         assert load.hear() == "ready"
         with traced(max_operations=10 ** 6) as window:
             load.tell()
@@ -194,7 +151,7 @@ def test_a_flood_of_operations_is_counted_to_the_last_one():
 def test_a_bound_of_the_request_is_told_exactly(place):
     """What is over max_files is left out of the process with its number."""
     with traced(max_files=10) as window:
-        done = python(SPREAD, 0, place.hinted)
+        done = python("open_spread.py", 0, place.hinted)
     entry = process(window.profile, done.pid)
     assert len(entry["files"]) == 10
     opened = len(os.listdir(place.hinted))

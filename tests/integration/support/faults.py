@@ -3,7 +3,7 @@
 """What tests of faults share: the host side in a place where something is missing or broken.
 
     answer = ask("preflight", prefix=without("CAP_BPF"))
-    with broken(fault="...Python code...", names=["cat"]) as window: ...
+    with broken(faults=corrupt("file_open"), names=["cat"]) as window: ...
 """
 
 from __future__ import annotations
@@ -26,61 +26,18 @@ from .window import Window
 CHILD = PROGRAMS / "fault_child.py"
 TIMEOUT = 120
 
-# Python code that makes a system call of this process and its threads fail: a seccomp filter, as of a container's profile.
-FORBID = '''
-import ctypes, platform, struct
-numbers = {"x86_64": {"bpf": 321, "perf_event_open": 298}, "aarch64": {"bpf": 280, "perf_event_open": 241}}[platform.machine()]
-code = [(0x20, 0, 0, 0), (0x15, 0, 1, numbers[%(call)r]), (0x06, 0, 0, 0x00050000 | %(number)d), (0x06, 0, 0, 0x7FFF0000)]
-filters = ctypes.create_string_buffer(b"".join(struct.pack("<HBBI", *line) for line in code))
-program = ctypes.create_string_buffer(struct.pack("<HxxxxxxQ", len(code), ctypes.addressof(filters)))
-libc = ctypes.CDLL(None, use_errno=True)
-assert libc.prctl(38, 1, 0, 0, 0) == 0  # PR_SET_NO_NEW_PRIVS
-assert libc.prctl(22, 2, program, 0, 0) == 0, ctypes.get_errno()  # PR_SET_SECCOMP, SECCOMP_MODE_FILTER
-'''
-
-# Python code that makes the verifier refuse a program: its first instruction reads a register that was never written, or, for
-# "helper", its first call is of a function that this kernel has not (as under lockdown: include/linux/security.h,
-# LOCKDOWN_BPF_READ_KERNEL). An eBPF instruction is 8 bytes: Documentation/bpf/standardization/instruction-set.rst.
-CORRUPT = '''
-import struct
-from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel import libbpf
-names, how, sections_of = %(names)r, %(how)r, %(section)r
-whole = libbpf.object_bytes
-
-def sections(content):
-    start, size, count, strings = struct.unpack_from("<Q10xHHH", content, 40)
-    rows = [struct.unpack_from("<IIQQQQ", content, start + size * number) for number in range(count)]
-    base = rows[strings][4]
-    for name, kind, flags, _address, offset, length in rows:
-        text = content[base + name:content.index(b"\\0", base + name)].decode()
-        yield text, kind, flags, offset, length
-
-def broken(name):
-    content = bytearray(whole(name))
-    if name in names:
-        for text, kind, flags, offset, length in sections(bytes(content)):
-            if kind == 1 and flags & 4 and length and text.startswith(sections_of):  # PROGBITS, SHF_EXECINSTR
-                if how == "register":
-                    content[offset:offset + 8] = struct.pack("<BBhi", 0xBF, 0x80, 0, 0)  # r0 = r8
-                else:
-                    at = next((at for at in range(offset, offset + length, 8)
-                               if content[at] == 0x85 and content[at + 1] >> 4 == 0 and content[at + 4:at + 8] == b"\\x71\\0\\0\\0"), None)
-                    if at is not None:  # call 113, bpf_probe_read_kernel
-                        content[at + 4:at + 8] = struct.pack("<i", 99999)
-    return bytes(content)
-
-libbpf.object_bytes = broken
-'''
-
 
 def forbid(call, number=1):
-    """Code for a fault: the system call fails with this errno."""
-    return FORBID % {"call": call, "number": number}
+    """Faults for ask() and broken(): the system call fails with this errno."""
+    return [("forbid", {"call": call, "number": number})]
 
 
 def corrupt(*names, how="register", section=""):
-    """Code for a fault: the verifier refuses these objects, or those of their programs whose section begins so."""
-    return CORRUPT % {"names": names, "how": how, "section": section}
+    """Faults for ask() and broken(): the verifier refuses these objects, or those of their programs whose section begins so.
+
+    :arg how: str, what is wrong with a program: "register" or "helper", as injected_faults.py has them.
+    """
+    return [("corrupt", {"names": names, "how": how, "section": section})]
 
 
 def without(*capabilities):
@@ -121,10 +78,18 @@ def command(what, request, prefix, *more):
     return [*prefix, SYSTEM_PYTHON, str(CHILD), what, json.dumps(request), *more]
 
 
-def ask(what, prefix=(), fault="", collections=COLLECTIONS, child=CHILD, check=True, **request):
-    """One answer of ``trace``, ``snapshot``, ``preflight`` or ``monitor``. A traceback, or anything on standard error, fails the test."""
+def ask(what, prefix=(), faults=(), collections=COLLECTIONS, child=CHILD, check=True, **request):
+    """One answer of the host side. A traceback, or anything on standard error, fails the test.
+
+    :arg what: str, ``trace``, ``snapshot``, ``preflight`` or ``monitor``.
+    :arg prefix: list of str, a command that runs the host side, such as without() gives.
+    :arg faults: list of (name, arguments), functions of programs/injected_faults.py to call first.
+    :arg check: bool, validate the document.
+    :arg request: fields of Request.
+    :returns: Answer.
+    """
     done = subprocess.run([*prefix, SYSTEM_PYTHON, str(child), what, json.dumps(request)], stdin=subprocess.DEVNULL, capture_output=True, cwd="/",
-                          text=True, timeout=TIMEOUT, env=environment(PYTHONPATH=str(collections), PYTHONDONTWRITEBYTECODE="1", FAULT=fault))
+                          text=True, timeout=TIMEOUT, env=environment(PYTHONPATH=str(collections), PYTHONDONTWRITEBYTECODE="1", FAULTS=json.dumps(faults)))
     assert done.returncode == 0 and not done.stderr, "exit code %d\n%s" % (done.returncode, done.stderr)
     answer = json.loads(done.stdout)
     document = answer.get("document")
@@ -139,21 +104,21 @@ def ask(what, prefix=(), fault="", collections=COLLECTIONS, child=CHILD, check=T
 class BrokenWindow(Window):
     """A Window of a tracer in which something is broken."""
 
-    def __init__(self, request, fault, prefix):
-        self._fault, self._prefix = fault, prefix
+    def __init__(self, request, faults=(), prefix=()):
+        self._faults, self._prefix = faults, prefix
         super().__init__(request, {})
 
     def _start(self, announce, **streams):
         return subprocess.Popen(
             command("window", self._request, self._prefix, str(announce), "{}"),
-            cwd="/", env=environment(PYTHONPATH=str(COLLECTIONS), PYTHONDONTWRITEBYTECODE="1", FAULT=self._fault), **streams)
+            cwd="/", env=environment(PYTHONPATH=str(COLLECTIONS), PYTHONDONTWRITEBYTECODE="1", FAULTS=json.dumps(self._faults)), **streams)
 
 
 @contextlib.contextmanager
-def broken(fault="", prefix=(), check=True, **request):
-    """As traced(), of a tracer after ``fault`` and behind ``prefix``."""
+def broken(faults=(), prefix=(), check=True, **request):
+    """As traced(), of a tracer after ``faults`` and behind ``prefix``."""
     require_root()
-    window = BrokenWindow(dict({"duration": 600}, **request), fault, prefix)
+    window = BrokenWindow(dict({"duration": 600}, **request), faults, prefix)
     try:
         window.wait_attached()
         yield window

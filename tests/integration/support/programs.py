@@ -9,6 +9,7 @@ import os
 import pathlib
 import select
 import shutil
+import signal
 import subprocess
 import time
 from typing import NamedTuple
@@ -68,17 +69,32 @@ def end(process, number, seconds=30):
             process.wait()
 
 
-def python(code, *arguments, **options):
-    """Run Python code in the system's Python."""
-    return run(SYSTEM_PYTHON, "-I", "-c", code, *arguments, **options)
+def python_command(program, *options):
+    """The command that runs a program in the system's Python, without what the environment or a user's site would add.
+
+    :arg program: str, the name of a file in programs/, or a line of code.
+    :arg options: str, options of Python.
+    """
+    if program.endswith(".py"):  # not -I: a program may import another of its folder
+        return [SYSTEM_PYTHON, "-B", "-E", "-s", *options, str(PROGRAMS / program)]
+    return [SYSTEM_PYTHON, "-I", *options, "-c", program]
+
+
+def python(program, *arguments, **options):
+    """Run a program in the system's Python to its end.
+
+    :arg program: as python_command() takes it.
+    """
+    return run(*python_command(program), *arguments, **options)
 
 
 class Talker:
-    """Python code in the system's Python that waits for a line where it calls input(), and is spoken to by tell()."""
+    """A program in the system's Python that waits for a line where it calls input(), which tell() sends."""
 
-    def __init__(self, code, *arguments, **options):
+    def __init__(self, program, *arguments, **options):
+        """:arg program: as python_command() takes it."""
         options.setdefault("env", environment())
-        self._process = subprocess.Popen([SYSTEM_PYTHON, "-I", "-u", "-c", code] + [str(argument) for argument in arguments],
+        self._process = subprocess.Popen([*python_command(program, "-u"), *map(str, arguments)],
                                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **options)
         self.pid = self._process.pid
 
@@ -105,12 +121,23 @@ class Talker:
 
 
 @contextlib.contextmanager
-def talking(code, *arguments, **options):
-    """A Talker that is gone after the block."""
-    talker = Talker(code, *arguments, **options)
+def talking(program, *arguments, **options):
+    """A Talker that ends by itself after the block."""
+    talker = Talker(program, *arguments, **options)
     try:
         yield talker
     finally:
+        talker.close()
+
+
+@contextlib.contextmanager
+def speaking(program, *arguments):
+    """A Talker that is killed after the block, as it waits for what may never come."""
+    talker = Talker(program, *arguments)
+    try:
+        yield talker
+    finally:
+        os.kill(talker.pid, signal.SIGKILL)
         talker.close()
 
 

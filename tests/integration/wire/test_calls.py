@@ -24,8 +24,7 @@ from ansible_collections.cryptofleet.audit.tests.integration.peers.smtp import S
 from ansible_collections.cryptofleet.audit.tests.integration.support.agreement import Row, assert_agrees, brief, handshakes
 from ansible_collections.cryptofleet.audit.tests.integration.support.pki import certificate_facts
 from ansible_collections.cryptofleet.audit.tests.integration.support.profile import process
-from ansible_collections.cryptofleet.audit.tests.integration.support.programs import python, require_root
-from ansible_collections.cryptofleet.audit.tests.integration.support.tls_programs import COUNTING, MANY, speaking
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import python, require_root, speaking
 from ansible_collections.cryptofleet.audit.tests.integration.support.wire import CCS, events_of, real_client_hello, record
 from ansible_collections.cryptofleet.audit.tests.integration.support.wire_calls import tap_at_calls, traced_at_calls
 
@@ -52,7 +51,7 @@ def seen(peer_site, ssh_peers):
     with contextlib.ExitStack() as running:
         servers = {stack.name: running.enter_context(stack.serve(peer_site)) for stack in _STACKS}
         sshd = running.enter_context(ssh_peers.serve())
-        counting = running.enter_context(speaking(COUNTING, peer_site.certificate, peer_site.key))
+        counting = running.enter_context(speaking("tls_counting_server.py", peer_site.certificate, peer_site.key))
         port = int(counting.hear())
         with traced_at_calls() as window:
             for stack in _STACKS:
@@ -63,7 +62,7 @@ def seen(peer_site, ssh_peers):
                     rows[stack.name, version] = [Row(one, wanted, servers[stack.name].port) for one in said]
             for options in SSH_CHOICES[:2]:
                 ssh[options] = ssh_peers.connect(sshd, *options), sshd.take()[0]
-            client = python(MANY, port, _MANY, 0, "many.example")
+            client = python("tls_many_handshakes.py", port, _MANY, 0, "many.example")
             window.settle()
     return SimpleNamespace(rows=rows, ssh=ssh, sshd=sshd, profile=window.profile, client=client.pid, server=counting.pid)
 

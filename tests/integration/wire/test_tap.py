@@ -21,7 +21,7 @@ from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel.events i
 from ansible_collections.cryptofleet.audit.plugins.module_utils._probes.wire import mounted_root
 from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.handshakes import Handshakes
 from ansible_collections.cryptofleet.audit.tests.integration.support.faults import ask, mounted, probe, until
-from ansible_collections.cryptofleet.audit.tests.integration.support.programs import COLLECTIONS, PROGRAMS, environment, require_root, run, tool
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import COLLECTIONS, PROGRAMS, environment, python_command, require_root, run, tool
 from ansible_collections.cryptofleet.audit.tests.integration.support.wire import attached_by_somebody, events_of, real_client_hello, record, tap
 from ansible_collections.cryptofleet.audit.tests.integration.support.wire_calls import take_root
 
@@ -107,20 +107,6 @@ def test_another_network_namespace(tmp_path):
     assert said(events, False, client.pid)[5] == 1 and said(events, True)[5] == 2
 
 
-# one handshake with a pause before the answer
-_SLOW_SERVER = """
-import socket, sys
-with socket.create_server(("10.77.7.2", int(sys.argv[1]))) as listener:
-    print("ready", flush=True)
-    connection = listener.accept()[0]
-    size = int(sys.argv[2])
-    while size:
-        size -= len(connection.recv(size))
-    print("asked", flush=True)
-    sys.stdin.readline()
-    connection.sendall(bytes.fromhex(sys.argv[3]))
-    sys.stdin.readline()
-"""
 _ANSWER = record(22, b"\2\0\0\x2e\3\3" + os.urandom(32) + b"\0\x13\1\0\0\6\0\x2b\0\2\3\4")  # a ServerHello of TLS 1.3
 
 
@@ -139,7 +125,7 @@ def test_hellos_that_are_sent_again():
     ip, asked = tool("ip", "iproute2"), real_client_hello()
     with network_namespace() as (name, _number), tap() as made:
         inside = [ip, "netns", "exec", name]
-        listener = subprocess.Popen([*inside, sys.executable, "-c", _SLOW_SERVER, str(PORT), str(len(asked)), _ANSWER.hex()], stdin=subprocess.PIPE,
+        listener = subprocess.Popen([*inside, *python_command("slow_server.py"), "10.77.7.2", str(PORT), str(len(asked)), _ANSWER.hex()], stdin=subprocess.PIPE,
                                     stdout=subprocess.PIPE, text=True)
         try:
             assert listener.stdout.readline() == "ready\n"
@@ -177,9 +163,7 @@ def send_one(folder):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
         listener.bind(("127.0.0.1", 0))
         listener.settimeout(0.5)
-        code = ("import socket, sys; open(sys.argv[1] + '/cgroup.procs', 'w').write('0');"
-                "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.sendto(b'x', ('127.0.0.1', int(sys.argv[2])))")
-        subprocess.run([sys.executable, "-c", code, folder, str(listener.getsockname()[1])], stderr=subprocess.DEVNULL, check=False)
+        run(*python_command("send_from_cgroup.py"), folder, listener.getsockname()[1], check=False)
         try:
             return listener.recv(1) == b"x"
         except socket.timeout:

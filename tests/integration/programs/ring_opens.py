@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Opens files through io_uring by its system calls alone (io_uring_enter(2), include/uapi/linux/io_uring.h).
 
-Loads of tests are made of this file's text and calls of ring_open() behind it.
+``ring_opens.py SCENARIO [ARGUMENT...]``, in the folder of the files. A scenario is a function of this file.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import ctypes
 import mmap
 import os
 import struct
+import sys
 
 # the same on every architecture
 _SETUP, _ENTER, _REGISTER = 425, 426, 427
@@ -69,3 +70,58 @@ def ring_open(ring, name, flags=0, by=OPENAT, directory=-100, how=0, slot=0):
     if result >= 0 and not slot:
         os.close(result)
     return result
+
+
+# --- scenarios ------------------------------------------------------------------------------------------------------------------
+
+def inline():
+    ring = Ring()
+    for _each in range(7):
+        ring_open(ring, "site.key")
+    ring_open(ring, "site.key", by=OPENAT2)
+
+
+def worker():
+    ring = Ring()
+    for _each in range(5):
+        ring_open(ring, "site.key", how=ASYNC)
+    ring_open(ring, "made.pem", os.O_CREAT | os.O_WRONLY)
+
+
+def polled():
+    ring = Ring(SQPOLL)
+    for _each in range(3):
+        ring_open(ring, "site.key", os.O_NOATIME)
+
+
+def directory():
+    ring, at = Ring(), os.open("sub", os.O_RDONLY)
+    os.chdir("/")
+    ring_open(ring, "../site.key", directory=at)
+
+
+def refused():
+    ring = Ring()
+    for _each in range(3):
+        ring_open(ring, "none.key")
+    ring_open(ring, "none.key", how=ASYNC)
+    ring_open(ring, "none.txt")
+
+
+def slot():
+    ring = Ring()
+    ring.make_slots(1)
+    assert [ring_open(ring, "site.key", slot=1) for _each in range(2)] == [0, 0]
+
+
+def mixed():
+    """``mixed FILE NUMBER``: in each way. The first open is of the usual kind, so that the process is known where the others can't be seen."""
+    name, number = sys.argv[2:]
+    open(name, "rb").close()
+    ring = Ring()
+    for each in range(int(number)):
+        if ring_open(ring, name, by=OPENAT2 if each % 2 else OPENAT, how=0 if each % 5 else ASYNC) < 0:
+            sys.exit("not opened")
+
+
+globals()[sys.argv[1]]()
