@@ -87,7 +87,7 @@ def high_water_kib(pid):
 
 
 def summary(coverage):
-    """What of a window's coverage tells how far its measurement can be trusted."""
+    """What of a window's coverage shows how far its measurement can be trusted."""
     return {
         "probes": {probe["name"]: [probe["status"], probe["hits"], probe["reason"]] for probe in coverage["probes"]},
         "lost": coverage["lost"], "tracer": coverage["tracer"],

@@ -40,18 +40,18 @@ def check_host() -> Checks:
     device = _volume()
     checks = Checks()
     with subprocess.Popen([sys.executable, _READER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=dict(os.environ, PYTHONPATH=collections())) as reader:
-        told = json.loads(reader.stdout.readline())
+        reported = json.loads(reader.stdout.readline())
         known = [name for name, place in (("its own result", b"rfc4106(gcm(aes))"), *_SECRETS.items()) if _in_memory(reader.pid, place)]
         reader.stdin.close()
     checks.equal("host_crypto: no key of IPsec is left in the reader's memory", ["its own result"], known)
-    _check_ipsec(checks, told["ipsec"])
-    checks.equal("host_crypto: WireGuard interfaces", [{"name": "wg-test"}], told["wireguard"]["interfaces"])
-    checks.equal("host_crypto: kTLS has counters where its module is loaded", (ktls, ktls), (told["ktls"]["available"], "TlsTxSw" in told["ktls"]["counters"]))
-    checks.equal("host_crypto: the mapping", [{"device": "dm-0", "type": "LUKS2", "underlying": [device], "name": "vault"}], told["storage"]["mappings"])
+    _check_ipsec(checks, reported["ipsec"])
+    checks.equal("host_crypto: WireGuard interfaces", [{"name": "wg-test"}], reported["wireguard"]["interfaces"])
+    checks.equal("host_crypto: kTLS has counters where its module is loaded", (ktls, ktls), (reported["ktls"]["available"], "TlsTxSw" in reported["ktls"]["counters"]))
+    checks.equal("host_crypto: the mapping", [{"device": "dm-0", "type": "LUKS2", "underlying": [device], "name": "vault"}], reported["storage"]["mappings"])
     checks.equal("host_crypto: its header", [(device, 2, "aes-xts-plain64", 512, "pbkdf2", "sha256", 1000)],
                  [(header["device"], header["version"], header["cipher"], header["key_bits"], slot["kdf"], slot["kdf_hash"], slot["iterations"])
-                  for header in told["storage"]["luks"] for slot in header["slots"]])
-    signatures = told["modules"]["signatures"]
+                  for header in reported["storage"]["luks"] for slot in header["slots"]])
+    signatures = reported["modules"]["signatures"]
     checks.equal("host_crypto: signatures of modules could be read", [], [entry for entry in signatures if entry["signed"] is None])
     for signature in signatures:
         path = signature["path"]
@@ -60,19 +60,19 @@ def check_host() -> Checks:
     return checks
 
 
-def _check_ipsec(checks: Checks, told: dict[str, Any]) -> None:
+def _check_ipsec(checks: Checks, reported: dict[str, Any]) -> None:
     fields = ("protocol", "mode", "encryption", "encryption_key_bits", "authentication", "authentication_key_bits", "tag_bits", "aead", "encapsulated", "count")
     checks.equal("host_crypto: IPsec associations", [
         ("ESP", "tunnel", "rfc4106(gcm(aes))", 288, None, None, 128, True, False, 2),
         ("ESP", "transport", "cbc(aes)", 128, "hmac(sha256)", 256, 128, False, True, 1)],
-        [tuple(entry[field] for field in fields) for entry in told["associations"]])
+        [tuple(entry[field] for field in fields) for entry in reported["associations"]])
     checks.equal("host_crypto: IPsec policies", [{"direction": "out", "action": "allow", "templates": [{"protocol": "ESP", "mode": "tunnel"}], "count": 1}],
-                 told["policies"])
-    checks.equal("host_crypto: all of IPsec could be read", [], told["unreadable"])
+                 reported["policies"])
+    checks.equal("host_crypto: all of IPsec could be read", [], reported["unreadable"])
 
 
-def _in_memory(pid: int, octets: bytes) -> bool:
-    """Whether octets are in the memory of a process."""
+def _in_memory(pid: int, data: bytes) -> bool:
+    """Whether data are in the memory of a process."""
     with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
         for line in Path(f"/proc/{pid}/maps").read_text(encoding="utf-8").splitlines():
             fields = line.split()
@@ -80,7 +80,7 @@ def _in_memory(pid: int, octets: bytes) -> bool:
                 continue
             begin, end = (int(part, 16) for part in fields[0].split("-"))
             memory.seek(begin)
-            if octets in memory.read(end - begin):
+            if data in memory.read(end - begin):
                 return True
     return False
 

@@ -40,11 +40,11 @@ def seen(site):
                 assert bulk.hear() == "connected"
                 among = _several(port, _AMONG, 1 / _RATE, "among.example")
                 bulk.tell()
-                octets = int(bulk.hear())
+                received = int(bulk.hear())
             window.settle()
             server.tell()
             made = int(server.hear())
-    return SimpleNamespace(profile=window.profile, server=server.pid, clients=clients, among=among, bulk=bulk.pid, octets=octets, made=made)
+    return SimpleNamespace(profile=window.profile, server=server.pid, clients=clients, among=among, bulk=bulk.pid, received=received, made=made)
 
 
 def _count(seen, pid, role, name):
@@ -60,7 +60,7 @@ def test_thousands_are_counted_exactly(seen):
 
 
 def test_those_among_a_transfer_at_full_speed_are_counted_exactly(seen):
-    assert seen.octets > 100_000_000
+    assert seen.received > 100_000_000
     assert _count(seen, seen.server, "server", "among.example") == _AMONG
     assert _count(seen, seen.among, "client", "among.example") == _AMONG
 
@@ -74,5 +74,5 @@ def test_all_of_one_kind_are_one_entry(seen):
     assert len(handshakes(seen.profile, seen.server, role="server")) == 3
 
 
-def test_none_is_nobodys(seen):
+def test_none_is_unattributed(seen):
     assert not [brief(item) for item in seen.profile["unattributed"]["tls"] if item["sni"] in ("many.example", "among.example", "bulk.example")]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Handshakes that fail, and versions that should be gone: told as what they are."""
+"""Handshakes that fail, and versions that should no longer be used: reported as what they are."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.cryptofleet.audit.tests.integration.peers.openssl impor
 from ansible_collections.cryptofleet.audit.tests.integration.support.agreement import Row, assert_agrees, handshake, handshakes, listed, wire_traced
 from ansible_collections.cryptofleet.audit.tests.integration.support.programs import run, talking, tool
 
-# What is asked of s_server, of s_client, and what the handshake ends with: outcome, alert, and who tells it.
+# What is asked of s_server, of s_client, and what the handshake ends with: outcome, alert, and its alert.
 _FAILURES = {
     "no common version": (["-tls1_3"], ["-tls1_2"], "protocol_version"),
     "no common cipher": (["-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256"], ["-tls1_2", "-cipher", "ECDHE-RSA-AES256-GCM-SHA384"], "handshake_failure"),
@@ -65,12 +65,12 @@ def seen(peer_site):
 
 
 @pytest.mark.parametrize("name", _FAILURES)
-def test_a_handshake_that_fails_is_told_as_failed_by_both(seen, name):
+def test_a_failed_handshake_is_reported_as_failed_at_both_ends(seen, name):
     client, server = seen.failures[name]
     expected = _FAILURES[name][2]
-    # openssl's own words for the alert, where the client was told it
-    told = re.search(r"SSL alert number (\d+)", client.text)
-    assert told or "verify failed" in client.text, client.text
+    # openssl's own words for the alert, where the client received it
+    alert = re.search(r"SSL alert number (\d+)", client.text)
+    assert alert or "verify failed" in client.text, client.text
     sni = "fail-%d.example" % list(_FAILURES).index(name)
     for pid, role in ((client.pid, "client"), (server.pid, "server")):
         entry = handshake(seen.profile, pid, role=role, sni=sni)
@@ -87,7 +87,7 @@ def test_old_versions(seen, agreement_table, version):
         assert entry["version"]["code"] == {"TLS 1.0": "0x0301", "TLS 1.1": "0x0302"}[version]
 
 
-def test_a_hello_that_nobody_answers_is_told_as_unanswered(seen):
+def test_a_hello_without_an_answer_is_reported_as_unanswered(seen):
     for pid, name in ((seen.unanswered.pid, "silent.example"), (seen.answered.pid, "plain.example")):
         entry = handshake(seen.profile, pid, role="client", sni=name)
         assert entry["outcome"] == "unanswered"
@@ -95,13 +95,13 @@ def test_a_hello_that_nobody_answers_is_told_as_unanswered(seen):
         assert entry["offered"]["cipher_suites"]
 
 
-def test_who_got_a_hello_and_never_sent_anything_is_itself_or_nobody(seen):
-    """Nothing that it sent tells which process holds its end."""
+def test_a_receiver_that_never_sent_is_attributed_rightly_or_not_at_all(seen):
+    """It sent nothing from which its process could be known."""
     for name, server in (("silent.example", seen.silent), ("plain.example", seen.plain)):
         holders = {entry["pid"] for entry in seen.profile["processes"] for item in entry["tls"] if item["sni"] == name and item["role"] == "server"}
-        nobodys = [item for item in seen.profile["unattributed"]["tls"] if item["sni"] == name and item["role"] == "server"]
-        assert (holders == {server.pid} and not nobodys) or (not holders and sum(item["count"] for item in nobodys) == 1)
+        unattributed = [item for item in seen.profile["unattributed"]["tls"] if item["sni"] == name and item["role"] == "server"]
+        assert (holders == {server.pid} and not unattributed) or (not holders and sum(item["count"] for item in unattributed) == 1)
 
 
-def test_who_reached_nobody_made_no_handshake(seen):
+def test_a_refused_connection_is_no_handshake(seen):
     assert handshakes(seen.profile, seen.refused.pid) == []

@@ -46,7 +46,7 @@ def browser_hello(name):
 
 
 def _noises():
-    """{what it is: octets}, the same in each run."""
+    """{what it is: bytes}, the same in each run."""
     dice = random.Random(8701)
     hello = browser_hello("noise.example")
     return {
@@ -57,7 +57,7 @@ def _noises():
         "a hello in a record that is too short": b"\x16\3\1\0\6\1\0\2\0\3\3" + dice.randbytes(512),
         "a hello cut off": hello[:200],
         "a hello with lengths beyond its end": hello[:76] + b"\xff\xff" + hello[78:],
-        "a hello with its octets mixed": hello[:9] + bytes(dice.sample(list(hello[9:]), len(hello) - 9)),
+        "a hello with its bytes mixed": hello[:9] + bytes(dice.sample(list(hello[9:]), len(hello) - 9)),
         "a server's hello from a client": b"\x16\3\3\0\x2c\2\0\0\x28\3\3" + dice.randbytes(37),
         "only alerts": b"\x15\3\3\0\2\2\x28" * 100,
         "changes of nothing": b"\x14\3\3\0\1\1" * 200,
@@ -96,10 +96,10 @@ def seen(peer_site):
         return SimpleNamespace(profile=window.profile, server=server.pid, answer=answer, port=listener.getsockname()[1])
 
 
-def test_a_browsers_hello_is_told_without_its_grease(seen):
+def test_a_browsers_hello_is_reported_without_its_grease(seen):
     assert seen.answer.startswith(b"\x16\3\3") and seen.answer[5] == 2
     entry = handshake(seen.profile, seen.server, role="server", sni="browser.example")
-    suite = "0x" + seen.answer[76:78].hex()  # behind record, message, version, random and the session id of 32 octets
+    suite = "0x" + seen.answer[76:78].hex()  # behind record, message, version, random and the session id of 32 bytes
     assert (entry["version"]["name"], entry["cipher_suite"]["code"], entry["group"]["name"]) == ("TLS 1.3", suite, "x25519")
     assert not GREASE & set(code_points(entry))
     assert listed(entry, "versions") == ["TLS 1.3", "TLS 1.2"]
@@ -117,10 +117,10 @@ def _of_noise(seen, kind):
     return [item for item in ends if seen.port in (item["local"]["port"], item["peer"]["port"])]
 
 
-def test_noise_is_never_told_as_negotiated(seen):
+def test_noise_is_never_reported_as_negotiated(seen):
     assert not [item for kind in ("tls", "ssh") for item in _of_noise(seen, kind) if item["outcome"] == "negotiated"]
 
 
-def test_nothing_of_noise_is_told_as_an_offer(seen):
+def test_nothing_of_noise_is_reported_as_an_offer(seen):
     """None of it is a hello that can be read."""
     assert not [item for item in _of_noise(seen, "tls") if item["offered"]]

@@ -36,7 +36,7 @@ def seen(peer_site, ssh_peers):
 
 
 def _ssh_entries(profile, said, server):
-    """The entries of one side of one connection: those of its processes that tell this key exchange."""
+    """The entries of one side of one connection: those of its processes that report this key exchange."""
     found = []
     for pid in said.pids:
         for entry in profile["processes"]:
@@ -53,7 +53,7 @@ def test_both_ends_of_ssh(seen, agreement_table, options):
         what = ("key_exchange", "host_key", "cipher_client_to_server", "cipher_server_to_client", "mac_client_to_server", "mac_server_to_client", "strict_kex")
         agreement_table.add_text(("SSH", "OpenSSH", "ssh -> sshd", said.role, options, False), [str(getattr(said, key)) for key in what],
                                  [str(found[0][key]) for key in what] if len(found) == 1 else None)
-        assert len(found) == 1, "%s %s: %s; of nobody: %s" % (said.role, sorted(said.pids), found, profile["unattributed"]["ssh"])
+        assert len(found) == 1, "%s %s: %s; unattributed: %s" % (said.role, sorted(said.pids), found, profile["unattributed"]["ssh"])
         (entry,) = found
         assert {key: entry[key] for key in what} == {key: getattr(said, key) for key in what}
         assert (entry["outcome"], entry["count"]) == ("negotiated", 1)

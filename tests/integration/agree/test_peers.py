@@ -25,8 +25,8 @@ def test_server_and_client_of_a_stack_agree(stack, peer_site):
             assert (client.role, served.role, client.sni) == ("client", "server", "self.example")
             assert served.sni in (None, "self.example")
             for field in ("group", "alpn", "resumed", "hello_retry"):
-                told = {getattr(one, field) for one in (client, served)} - {None}
-                assert len(told) <= 1, "%s: %s" % (field, told)
+                reported = {getattr(one, field) for one in (client, served)} - {None}
+                assert len(reported) <= 1, "%s: %s" % (field, reported)
             if group:
                 assert client.group == group
             assert client.pid != served.pid > 1

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sessions that are taken up again, and servers that ask for another ClientHello: told by both peers, and told by the profile."""
+"""Resumed sessions, and servers that ask for another ClientHello: the profile agrees with both peers."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def seen(peer_site):
 
 
 @pytest.mark.parametrize(("name", "version"), _CASES)
-def test_a_resumed_session_is_told_as_both_peers_tell_it(seen, agreement_table, name, version):
+def test_a_resumed_session_is_reported_as_both_peers_say(seen, agreement_table, name, version):
     rows, profile = seen[:2]
     assert [row.said.resumed for row in rows[name, version]] == [False, True, False, True], rows[name, version]
     for row in (row for row in rows[name, version] if row.said.resumed):
@@ -67,7 +67,7 @@ def test_a_resumed_session_is_told_as_both_peers_tell_it(seen, agreement_table, 
 
 
 @pytest.mark.parametrize("name", [stack.name for stack in _RETRIED])
-def test_a_hello_retry_is_told(seen, agreement_table, name):
+def test_a_hello_retry_is_reported(seen, agreement_table, name):
     rows, profile, choosy, openssl = seen
     for server, group in ((choosy, "secp384r1"), (openssl, "secp521r1")):
         for row in rows.get((name, server), ()):

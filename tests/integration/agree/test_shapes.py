@@ -21,7 +21,7 @@ from ansible_collections.cryptofleet.audit.tests.integration.support.agreement i
 from ansible_collections.cryptofleet.audit.tests.integration.support.profile import images
 from ansible_collections.cryptofleet.audit.tests.integration.support.programs import python, run, speaking, tool
 
-# name: octets of a piece, seconds between two, version
+# name: bytes of a piece, seconds between two, version
 _PIECES = {"halves.example": (800, 0.05, "TLS 1.3"), "hundreds.example": (100, 0.002, "TLS 1.3"), "fives.example": (5, 0.001, "TLS 1.2"),
            "ones.example": (1, 0, "TLS 1.2")}
 _AT_ONCE = 40
@@ -121,7 +121,7 @@ def seen(peer_site, namespace):
 
 
 def _of_connection(profile, pid, role, port):
-    """The one entry of an end of a connection to this port of ours: of the process, or of nobody, and never of another one."""
+    """The one entry of an end of a connection to this port of ours: of its process, or unattributed, and never of another one."""
     key = "peer" if role == "client" else "local"
     held = [(entry["pid"], item) for entry in profile["processes"] for item in entry["tls"] if item["role"] == role and item[key]["port"] == port]
     held += [(None, item) for item in profile["unattributed"]["tls"] if item["role"] == role and item[key]["port"] == port]
@@ -136,8 +136,8 @@ def test_a_hello_in_pieces(seen, name):
     assert [assert_agrees(seen.profile, row)["role"] for row in shape.rows] == ["client", "server"]
 
 
-def test_a_hello_in_single_octets(seen):
-    """More segments than are looked at for one: what was not read is absent and counted as such, what was read is right."""
+def test_a_hello_in_single_bytes(seen):
+    """More segments than are copied of one hello: what was not read is absent and counted as lost, what was read is right."""
     assert seen.profile["coverage"]["lost"]["capped"] >= 2
     for row in seen.pieces["ones.example"].rows:
         _holder, entry = _of_connection(seen.profile, row.said.pid, row.said.role, row.port)
@@ -155,13 +155,13 @@ def test_ip6(seen):
 @pytest.mark.parametrize("way", ["inward", "outward"])
 @pytest.mark.parametrize("version", ["2", "3"])
 def test_across_network_namespaces(seen, way, version):
-    """Frames of 576 octets: a hybrid hello takes three of them, and the server's certificate as well."""
+    """Frames of 576 bytes: a hybrid hello takes three of them, and the server's certificate as well."""
     for row in seen.rows["%s-%s.example" % (version, way)]:
         assert_agrees(seen.profile, row)
 
 
 @pytest.mark.parametrize("name", ["forked.example", "executed.example"])
-def test_a_worker_is_the_owner_not_who_accepted(seen, name):
+def test_the_worker_is_the_owner_not_the_process_that_accepted(seen, name):
     pids = [served.pid for _client, served in seen.owners[name]]
     assert len(set(pids)) == 3
     for client, served in seen.owners[name]:
@@ -172,7 +172,7 @@ def test_a_worker_is_the_owner_not_who_accepted(seen, name):
     assert not handshakes(seen.profile, seen.accepting[name])
 
 
-def test_the_receiver_of_a_passed_socket_is_the_owner_not_who_accepted(seen):
+def test_the_receiver_of_a_passed_socket_is_the_owner_not_the_process_that_accepted(seen):
     (pid,) = {served.pid for _client, served in seen.owners["passed.example"]}
     assert pid != seen.accepting["passed.example"]
     entry = handshake(seen.profile, pid, role="server", sni="passed.example")
@@ -196,7 +196,7 @@ def test_many_at_once_that_never_block(seen):
 
 
 def test_a_handshake_that_began_before_the_window(seen):
-    """Only the answer was seen: what it says is told, what the hello said is not made up."""
+    """Only the answer was seen: what it says is reported, and nothing is made up of the hello."""
     for said in seen.begun:
         holder, entry = _of_connection(seen.profile, said.pid, said.role, seen.begun_port)
         assert (entry["version"]["name"], entry["cipher_suite"]["name"], entry["count"]) == (said.version, said.cipher_suite, 1)

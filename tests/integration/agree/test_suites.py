@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Key exchanges, signatures and certificates of TLS as openssl itself tells them, and what else a connection may hold: early data, a client's certificate."""
+"""Key exchanges, signatures and certificates of TLS as openssl itself prints them, and what else a connection may hold: early data, a client's certificate."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_a_renegotiation_is_encrypted_and_no_second_handshake(seen):
         assert (entry["outcome"], entry["count"]) == ("negotiated", 1)
 
 
-def test_early_data_is_told(seen):
+def test_early_data_is_reported(seen):
     assert "Early data was accepted" in seen.second.stdout, seen.second.stdout
     entry = handshake(seen.profile, seen.second.pid, role="client", sni="early.example")
     assert (entry["resumed"], entry["offered"]["early_data"]) == (True, True)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A window of some processes: their handshakes, and nobody else's."""
+"""A window of some processes has their handshakes and no others."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def running(peer_site):
         yield SimpleNamespace(nginx=nginx.pid, other=other.pid, forking=forking.pid, connect=connect)
 
 
-def _told(profile):
+def _reported(profile):
     ends = [item for entry in profile["processes"] for item in entry["tls"]] + profile["unattributed"]["tls"]
     return sorted((item["role"], item["sni"]) for item in ends if item["sni"] and item["sni"].endswith(".example"))
 
@@ -46,7 +46,7 @@ def test_of_a_pid(running):
         rows = running.connect()
         window.settle()
     assert_agrees(window.profile, rows.other[1])
-    assert _told(window.profile) == [("server", "other.example")]
+    assert _reported(window.profile) == [("server", "other.example")]
 
 
 def test_of_a_name_with_the_workers_of_its_master(running):
@@ -55,7 +55,7 @@ def test_of_a_name_with_the_workers_of_its_master(running):
         window.settle()
     assert rows.nginx[1].said.pid != running.nginx
     assert_agrees(window.profile, rows.nginx[1])
-    assert _told(window.profile) == [("server", "nginx.example")], [brief(item) for item in window.profile["unattributed"]["tls"]]
+    assert _reported(window.profile) == [("server", "nginx.example")], [brief(item) for item in window.profile["unattributed"]["tls"]]
 
 
 def test_of_a_process_and_the_children_it_makes_later(running):
@@ -63,11 +63,11 @@ def test_of_a_process_and_the_children_it_makes_later(running):
         rows = running.connect()
         window.settle()
     assert handshake(window.profile, rows.forked, role="server", sni="forked.example")["outcome"] == "negotiated"
-    assert _told(window.profile) == [("server", "forked.example")]
+    assert _reported(window.profile) == [("server", "forked.example")]
 
 
 def test_not_of_the_children_where_they_are_not_followed(running):
     with wire_traced(pids=[running.forking], follow_children=False) as window:
         running.connect()
         window.settle()
-    assert _told(window.profile) == []
+    assert _reported(window.profile) == []

@@ -13,7 +13,7 @@ from ansible_collections.cryptofleet.audit.tests.integration.support.agreement i
 from ansible_collections.cryptofleet.audit.tests.integration.support.pki import certificate_facts
 
 _CASES = [(stack.name, version) for stack in TLS_STACKS for version in stack.versions]
-# PostgreSQL and SMTP begin in plain text, each in its own way: nobody else's client can speak to them.
+# PostgreSQL and SMTP begin in plain text, each in its own way: no client of another stack can speak to them.
 _DIRECT = [stack for stack in TLS_STACKS if stack.name not in ("PostgreSQL", "SMTP STARTTLS")]
 _PAIRS = [(client, server) for number, client in enumerate(_DIRECT) for server in (_DIRECT[(number + 1) % len(_DIRECT)], _DIRECT[(number + 3) % len(_DIRECT)])]
 _CROSS = [(client.name, server.name, version) for client, server in _PAIRS for version in client.versions]
@@ -70,15 +70,15 @@ def test_one_stack_speaks_to_another(seen, agreement_table, client, server, vers
         assert one[key] == other[key]
 
 
-def test_no_handshake_is_told_that_was_not_there(seen):
+def test_no_handshake_is_reported_that_was_not_there(seen):
     rows, profile = seen
     ours = {(row.said.pid, row.said.role, row.wanted.sni) for pair in rows.values() for row in pair}
-    told = {(entry["pid"], item["role"], item["sni"]) for entry in profile["processes"] for item in entry["tls"] if entry["pid"] in {pid for pid, _r, _s in ours}}
-    assert told == ours
+    reported = {(entry["pid"], item["role"], item["sni"]) for entry in profile["processes"] for item in entry["tls"] if entry["pid"] in {pid for pid, _r, _s in ours}}
+    assert reported == ours
     assert sum(item["count"] for entry in profile["processes"] for item in entry["tls"] if (entry["pid"], item["role"], item["sni"]) in ours) == len(ours)
 
 
-def test_nothing_of_them_is_nobodys(seen):
+def test_none_is_unattributed(seen):
     rows, profile = seen
     assert not {item["sni"] for item in profile["unattributed"]["tls"]} & {row.wanted.sni for pair in rows.values() for row in pair}
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whatever way Ansible comes, its own connection is marked in the profile, and somebody else's ssh login at the same time is not.
+"""Whatever way Ansible comes, its own connection is marked in the profile, and another ssh login at the same time is not.
 
 Everything is real: the tracer, sshd, ssh, paramiko, sudo.
 """
@@ -36,7 +36,7 @@ WAITED_FOR = """
 
 
 def own_python(folder):
-    """A name of Python that nobody else uses: every module that Ansible runs on the host has it as its program."""
+    """A name of Python that no other program uses: every module that Ansible runs on the host has it as its program."""
     path = folder / "python_of_audit"
     path.symlink_to("/usr/bin/python3")
     return str(path)
@@ -61,7 +61,7 @@ def with_sudo(folder):
 @contextlib.contextmanager
 def other_login(server):
     """Somebody logs in by ssh again and again, the same user with the same key from the same address, and uses openssl."""
-    # echo ends it once nobody listens any more
+    # echo ends it once its reader is gone
     script = "echo $PPID; while echo; do echo x | openssl dgst -sha384 >/dev/null; sleep 0.5; done"
     login = subprocess.Popen(server.command(script), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     try:

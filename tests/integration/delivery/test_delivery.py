@@ -90,7 +90,7 @@ def test_an_empty_match_is_one_clear_error(made_up):
     ('{"name": [" "]}', "name holds an empty text"),
     ('{"probes": {"process": false, "file_open": false, "library_load": false, "openssl_api": false, "library_api": false, "tls_handshake": false, "ssh_kex": false}}', "every probe is disabled"),
 ])
-def test_bad_options_are_told_before_anything_runs(made_up, arguments, words):
+def test_bad_options_are_an_error_before_anything_runs(made_up, arguments, words):
     start = time.monotonic()
     done, result = made_up().module(FQCN + "crypto_profile", arguments)
     assert done.returncode == 2
@@ -108,7 +108,7 @@ def test_check_mode_looks_and_does_not_store(made_up):
     assert not (place.folder / "out").exists()
 
 
-def test_a_dest_that_cannot_be_written_is_told_before_the_window(made_up):
+def test_a_dest_that_cannot_be_written_is_an_error_before_the_window(made_up):
     place = made_up()
     (place.folder / "file").write_text("")
     start = time.monotonic()

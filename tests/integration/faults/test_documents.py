@@ -16,7 +16,7 @@ from ansible_collections.cryptofleet.audit.tests.integration.support.window impo
 
 @pytest.fixture(scope="module")
 def every_kind(tmp_path_factory):
-    """A file of every kind that openssl and ssh-keygen make, without telling names: kind -> path."""
+    """A file of every kind that openssl and ssh-keygen make, with names that hint at nothing: kind -> path."""
     folder = tmp_path_factory.mktemp("kinds")
     made = {}
 

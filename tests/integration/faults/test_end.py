@@ -102,7 +102,7 @@ def test_the_window_writes_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_a_signal_ends_the_window_and_the_profile_is_told(number):
+def test_a_signal_ends_the_window_and_the_profile_is_returned(number):
     with talking("default_context_at_a_line.py") as load:
         load.hear()
         with broken(pids=[load.pid]) as window:
@@ -118,7 +118,7 @@ def test_a_signal_ends_the_window_and_the_profile_is_told(number):
 
 
 def test_a_signal_before_the_window_is_open_is_an_error():
-    """And not a profile of a window in which nobody looked."""
+    """It does not return a profile of a window in which nothing was observed."""
     window = BrokenWindow({"duration": 600})
     try:
         status = pathlib.Path("/proc/%d/status" % window.pid)

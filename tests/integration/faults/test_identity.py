@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who is who: a pid used again, two tracers at once, the tracer itself; and what of a command line is nobody's business."""
+"""Which process is which: a reused pid, two tracers at once, the tracer itself; and redaction of command lines and paths."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def reuse(tmp_path_factory):
 
 
 def test_a_pid_used_sixty_times_is_sixty_processes(reuse, tmp_path):
-    """Several of them begin within the same 1/100 s, all that /proc tells."""
+    """Several of them begin within the same 1/100 s, the resolution of /proc."""
     key = make_key(tmp_path)
     for number in range(1, CHILDREN + 1):
         shutil.copy(key, tmp_path / ("%d.key" % number))
@@ -105,7 +105,7 @@ def test_two_tracers_see_everything_each(tmp_path):
 
 
 def test_the_tracer_does_not_see_itself(tmp_path):
-    """It looks into the files that it is told of and hashes what it reads; none of that is the host's."""
+    """It reads the files that events name, and hashes; none of that is reported."""
     for number in range(20):
         shutil.copy("/etc/ssl/openssl.cnf", tmp_path / ("%d.cnf" % number))
     key = make_key(tmp_path)

@@ -82,7 +82,7 @@ def test_no_trace_file_system(tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["integrity", "confidentiality"])
-def test_lockdown_is_told(mode):
+def test_lockdown_is_reported(mode):
     """The kernel's own file of it, where this kernel has none."""
     text = " ".join("[%s]" % name if name == mode else name for name in ("none", "integrity", "confidentiality"))
     script = "mount -t tmpfs tmpfs /sys/kernel/security\necho '%s' > /sys/kernel/security/lockdown" % text

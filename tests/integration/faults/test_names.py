@@ -127,7 +127,7 @@ def test_the_longest_path(opener, place, length):
 
 @pytest.mark.parametrize("parts", [[b"d%d" % number for number in range(60)], [b"%02d" % number + b"x" * 248 for number in range(20)]], ids=["deep", "long"])
 def test_paths_beyond_what_can_be_walked(opener, place, parts):
-    """60 levels, and 5,000 bytes: what is told of the path is its end, and the mark says so."""
+    """60 levels, and 5,000 bytes: the end of the path is reported, marked as truncated."""
     make_deep(place, parts, b"site.key")
     folder = os.fsencode(place) + b"".join(b"/" + part for part in parts)
     with traced(pids=[opener.pid]) as window:
@@ -200,9 +200,9 @@ def test_a_command_line_of_100_kib(alive):
             child.kill()
     entry = images(window.profile, child.pid)[-1]
     assert entry["cmdline_truncated"] is True
-    told = entry["cmdline"]
-    assert told[:-1] == (["/bin/sleep"] + arguments)[:len(told) - 1] and (["/bin/sleep"] + arguments)[len(told) - 1].startswith(told[-1])
-    assert sum(map(len, told)) > (32000 if alive else 3900)
+    reported = entry["cmdline"]
+    assert reported[:-1] == (["/bin/sleep"] + arguments)[:len(reported) - 1] and (["/bin/sleep"] + arguments)[len(reported) - 1].startswith(reported[-1])
+    assert sum(map(len, reported)) > (32000 if alive else 3900)
 
 
 @pytest.mark.parametrize("size, cut", [(4095, False), (4096, False), (4097, True)])

@@ -192,7 +192,7 @@ def test_inside_a_pid_namespace(what):
 
 
 def test_in_a_user_namespace():
-    """Root there is nobody here: the kernel refuses everything."""
+    """Root there has no privileges here: the kernel refuses everything."""
     prefix = [tool("unshare", "util-linux"), "--user", "--map-root-user"]
     document = ask("trace", prefix=prefix, duration=1).document
     assert_reduced(document, "not permitted")

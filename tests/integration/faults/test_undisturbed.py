@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A process under all probes does what it does without them, and what is looked at keeps no trace of that."""
+"""A process under all probes does what it does without them, and the files that are read keep no trace of it."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ def state(pid):
     """What a debugger would change."""
     wanted = ("TracerPid", "SigBlk", "SigIgn", "SigCgt", "ShdPnd", "SigPnd", "Seccomp", "NoNewPrivs", "CapEff", "Threads", "FDSize", "Groups", "Uid", "State")
     fields = dict(line.split(":\t", 1) for line in pathlib.Path("/proc/%d/status" % pid).read_text().splitlines())
-    told = {name: fields[name] for name in wanted}
-    told["fds"] = sorted(os.readlink(path) for path in pathlib.Path("/proc/%d/fd" % pid).iterdir())
-    told["limits"] = pathlib.Path("/proc/%d/limits" % pid).read_text()
-    told["personality"] = pathlib.Path("/proc/%d/personality" % pid).read_text()
-    return told
+    reported = {name: fields[name] for name in wanted}
+    reported["fds"] = sorted(os.readlink(path) for path in pathlib.Path("/proc/%d/fd" % pid).iterdir())
+    reported["limits"] = pathlib.Path("/proc/%d/limits" % pid).read_text()
+    reported["personality"] = pathlib.Path("/proc/%d/personality" % pid).read_text()
+    return reported
 
 
 
@@ -111,7 +111,7 @@ def test_access_times(tmp_path):
 
 
 def test_what_would_block_or_wake_is_not_opened(tmp_path):
-    """A pipe nobody writes to, a socket, a device: looking at them by their names is enough."""
+    """A pipe without a writer, a socket, a device: they are classified by name and not opened."""
     os.mkfifo(tmp_path / "pipe.key")
     os.mknod(tmp_path / "null.pem", 0o020666, os.makedev(1, 3))
     os.symlink(tmp_path / "pipe.key", tmp_path / "link.pem")
@@ -123,7 +123,7 @@ def test_what_would_block_or_wake_is_not_opened(tmp_path):
 
 
 def test_a_mount_can_go_while_the_window_is_open(tmp_path):
-    """Nothing that was looked at is kept open."""
+    """No file that was read is kept open."""
     folder = tmp_path / "mounted"
     folder.mkdir()
     run("mount", "-t", "tmpfs", "tmpfs", folder)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Prints host_crypto as JSON; then waits for the end of its input, so that its memory can be looked at."""
+"""Prints host_crypto as JSON; then waits for the end of its input, so that its memory can be searched."""
 
 import json
 import sys

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Digests of two copies of libcrypto in one process, in numbers that tell them apart: ``two_libcryptos.py FIRST SECOND``."""
+"""Digests of two copies of libcrypto in one process, in different numbers: ``two_libcryptos.py FIRST SECOND``."""
 
 import ctypes
 import sys

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an opened file is, is told by its content, whatever it is called."""
+"""An opened file is classified by its content, whatever its name."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def seen():
 
 
 def test_every_kind_is_known_by_content(seen):
-    told = {name: tuple(file(seen.entry, seen.folder / name)[key] for key in ("kind", "format")) for name in seen.made}
-    assert told == {name: (kind, form) for name, (kind, form, _facts) in seen.made.items()}
+    values = {name: tuple(file(seen.entry, seen.folder / name)[key] for key in ("kind", "format")) for name in seen.made}
+    assert values == {name: (kind, form) for name, (kind, form, _facts) in seen.made.items()}
 
 
 def test_facts(seen):
@@ -61,7 +61,7 @@ def test_a_name_alone_makes_no_key(seen):
         assert not files(seen.entry, seen.folder / name), name
 
 
-def test_an_empty_file_is_told_by_its_name(seen):
+def test_an_empty_file_is_classified_by_its_name(seen):
     found = file(seen.entry, seen.folder / "empty.key")
     assert (found["kind"], found["classified_by"], found["size"], found["facts"]) == ("private_key", "name", 0, None)
 
@@ -88,8 +88,8 @@ def test_random_devices(seen):
     assert not files(seen.entry, "/dev/null")
 
 
-def test_nothing_secret_is_told(seen):
-    """What is told of a key file is its kind and size, never what is in it."""
+def test_nothing_secret_is_reported(seen):
+    """Of a key file its kind and size are reported, never its content."""
     lines = {line for name in ("site.key", "notes.txt", "id_rsa") for line in (seen.folder / name).read_text().splitlines() if not line.startswith("-")}
     text = repr(seen.entry)
     assert not [line for line in lines if line in text]

@@ -110,8 +110,8 @@ def test_the_server_says_the_same_of_its_configuration(tmp_path, name):
         lines = said("/usr/sbin/sshd", "-T", "-f", path, "-h", key, "-C", "user=root,host=x,addr=192.0.2.1").splitlines()
         return dict(line.split(" ", 1) for line in lines if " " in line)
     effective, default = sshd(real / "sshd_config"), sshd(tmp_path / "empty")
-    told = read_sshd(Reader(str(tmp_path)))
-    for setting in told["settings"]:
+    reported = read_sshd(Reader(str(tmp_path)))
+    for setting in reported["settings"]:
         keyword = setting["keyword"].lower()
         if keyword == "hostkey" or keyword.startswith("gssapi"):
             continue
@@ -121,8 +121,8 @@ def test_the_server_says_the_same_of_its_configuration(tmp_path, name):
             assert (setting["value"], effective[keyword]) == ("1G 3600", "1073741824 3600")
         else:
             assert setting["value"].strip('"') == effective[keyword], setting
-    assert any(setting["value"] for setting in told["settings"])
-    assert told["unreadable"] == []
+    assert any(setting["value"] for setting in reported["settings"])
+    assert reported["unreadable"] == []
 
 
 # --- OpenSSL --------------------------------------------------------------------------------------------------------------------
@@ -148,11 +148,11 @@ def test_openssl_activates_the_providers_we_say(tmp_path):
 def test_modules_on_disk_are_where_openssl_looks():
     folder = re.search(r'MODULESDIR: "(.*)"', said("openssl", "version", "-m")).group(1)
     engines = re.search(r'ENGINESDIR: "(.*)"', said("openssl", "version", "-e")).group(1)
-    told = read_openssl(Reader())
-    assert {os.path.realpath(entry["path"]) for entry in told["modules"]} >= {os.path.realpath(path) for path in pathlib.Path(folder).glob("*.so")}
-    assert {os.path.realpath(entry["path"]) for entry in told["engines"]} >= {os.path.realpath(path) for path in pathlib.Path(engines).glob("*.so")}
+    reported = read_openssl(Reader())
+    assert {os.path.realpath(entry["path"]) for entry in reported["modules"]} >= {os.path.realpath(path) for path in pathlib.Path(folder).glob("*.so")}
+    assert {os.path.realpath(entry["path"]) for entry in reported["engines"]} >= {os.path.realpath(path) for path in pathlib.Path(engines).glob("*.so")}
     where = re.search(r'OPENSSLDIR: "(.*)"', said("openssl", "version", "-d")).group(1)
-    assert any(os.path.samefile(config["path"], where + "/openssl.cnf") for config in told["configs"])
+    assert any(os.path.samefile(config["path"], where + "/openssl.cnf") for config in reported["configs"])
 
 
 # --- LUKS -----------------------------------------------------------------------------------------------------------------------
@@ -177,15 +177,15 @@ def volume(request, tmp_path):
     return path, expected
 
 
-def facts_of(told):
-    return [(told["version"], told["cipher"], told["key_bits"], slot["kdf"], slot["kdf_hash"], slot["iterations"], slot["memory_kib"]) for slot in told["slots"]]
+def facts_of(reported):
+    return [(reported["version"], reported["cipher"], reported["key_bits"], slot["kdf"], slot["kdf_hash"], slot["iterations"], slot["memory_kib"]) for slot in reported["slots"]]
 
 
 def test_headers_that_cryptsetup_made(volume):
     path, expected = volume
     with open(path, "rb") as stream:
-        told = read_luks(lambda offset, length: os.pread(stream.fileno(), length, offset))
-    assert facts_of(told) == [expected] and "damaged" not in told
+        reported = read_luks(lambda offset, length: os.pread(stream.fileno(), length, offset))
+    assert facts_of(reported) == [expected] and "damaged" not in reported
     dump = said("cryptsetup", "luksDump", path)
     assert expected[1].split("-")[0] in dump and str(expected[5] or expected[6]) in dump
 
@@ -197,8 +197,8 @@ def test_the_second_header_is_cryptsetups_too(volume):
         stream.seek(4096)
         stream.write(b"\xff" * 64)
     with open(path, "rb") as stream:
-        told = read_luks(lambda offset, length: os.pread(stream.fileno(), length, offset))
-    assert facts_of(told) == [expected] and told["damaged"] is True
+        reported = read_luks(lambda offset, length: os.pread(stream.fileno(), length, offset))
+    assert facts_of(reported) == [expected] and reported["damaged"] is True
 
 
 def test_a_header_on_a_block_device(volume):
@@ -221,8 +221,8 @@ def test_every_algorithm_of_this_kernel_once():
         fields = dict(re.findall(r"^(\w+)\s*: (.*)$", block, re.MULTILINE))
         if fields:
             expected.add((fields["name"], fields["type"]))
-    told = read_kernel(Reader())["algorithms"]
-    assert [(entry["name"], entry["type"]) for entry in told] == sorted(expected) and len(expected) > 10
+    reported = read_kernel(Reader())["algorithms"]
+    assert [(entry["name"], entry["type"]) for entry in reported] == sorted(expected) and len(expected) > 10
 
 
 @pytest.fixture
@@ -239,8 +239,8 @@ def test_ipsec_policies_of_a_network_namespace(namespace):
         run(*inside, "ip", "xfrm", "policy", "add", "src", "10.0.0.0/24", "dst", "10.%d.%d.0/24" % divmod(number, 250), "dir", "out", "tmpl", "src", "192.0.2.1",
             "dst", "192.0.2.2", "proto", "esp", "mode", "tunnel")
     run(*inside, "ip", "xfrm", "policy", "add", "src", "::/0", "dst", "fd00::/8", "dir", "in", "action", "block")
-    told = json.loads(said(*inside, sys.executable, PROGRAMS / "read_host_crypto.py", env=environment(PYTHONPATH=str(COLLECTIONS), PYTHONDONTWRITEBYTECODE="1")))["ipsec"]
-    assert told["available"] is True and told["unreadable"] == [] and told["policies"] == [
+    reported = json.loads(said(*inside, sys.executable, PROGRAMS / "read_host_crypto.py", env=environment(PYTHONPATH=str(COLLECTIONS), PYTHONDONTWRITEBYTECODE="1")))["ipsec"]
+    assert reported["available"] is True and reported["unreadable"] == [] and reported["policies"] == [
         {"direction": "out", "action": "allow", "templates": [{"protocol": "ESP", "mode": "tunnel"}], "count": 300},
         {"direction": "in", "action": "block", "templates": [], "count": 1}]
 
@@ -282,10 +282,10 @@ def nobody(for_everyone):
 
 def test_without_root_it_says_what_it_could_not_read(nobody):
     collections, child = nobody
-    told = ask("snapshot", as_nobody(), collections=collections, child=child).document["host_crypto"]
-    assert told["trust_store"]["bundles"][0]["roots"] > 100 and told["kernel"]["algorithms"]
-    assert {entry["source"] for entry in told["ipsec"]["unreadable"]} == {"XFRM associations", "XFRM policies"}
-    assert all("not permitted" in entry["reason"] for entry in told["ipsec"]["unreadable"])
+    reported = ask("snapshot", as_nobody(), collections=collections, child=child).document["host_crypto"]
+    assert reported["trust_store"]["bundles"][0]["roots"] > 100 and reported["kernel"]["algorithms"]
+    assert {entry["source"] for entry in reported["ipsec"]["unreadable"]} == {"XFRM associations", "XFRM policies"}
+    assert all("not permitted" in entry["reason"] for entry in reported["ipsec"]["unreadable"])
 
 
 def test_it_leaves_no_descriptor_open_and_no_time_of_access():

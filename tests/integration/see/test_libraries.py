@@ -63,7 +63,7 @@ def seen(tmp_path_factory):
             seen.linked = run(tool("gpgv", "gpgv"), "--version").pid
             seen.opened = python("load_libraries.py", LIBRARY_FOLDER + "/libgcrypt.so.20").pid
             seen.catalogue = python("load_libraries.py", *paths).pid
-            # what nobody knew of is probed when it is first seen: from the second time on, counts are exact
+            # a file that was not known is probed when it is first mapped: from the second time on, counts are exact
             seen.two, seen.node_first = [], run(seen.node, PROGRAMS / "node_crypto.js").pid
             for _number in range(2):
                 seen.two.append(python("two_libcryptos.py", second / "libcrypto.so.3", LIBRARY_FOLDER + "/libcrypto.so.3").pid)
@@ -156,7 +156,7 @@ def test_operations_of_openssl_inside_an_executable(seen):
 
 
 def test_what_was_probed_late_is_said(seen):
-    """Each file that nobody knew of when the window opened: what came before it was probed was not seen."""
+    """Each file that was not known when the window opened: calls before it was probed were not seen."""
     reasons = [reason for reason in seen.profile["coverage"]["reasons"] if "first mapped inside the window" in reason]
     late = {str(seen.node), str(seen.second / "libcrypto.so.3"), str(seen.replaced / "libcrypto.so.3")}
     assert {path for path in late if any(reason.startswith(path + " ") for reason in reasons)} == late

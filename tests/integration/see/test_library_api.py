@@ -91,7 +91,7 @@ def test_certutil(programs):
     assert found["RSA", "key_generation"] == 1 and found["RSA", "sign"] == 2, "the request, then the certificate"
 
 
-def test_a_bound_on_files_is_told():
+def test_a_bound_on_files_is_reported():
     """Files over the bound are left out, and that is said."""
     with traced(constants={"_engines.libbpf._MOST_OTHER_FILES": 2}) as window:
         pass
@@ -109,8 +109,8 @@ def test_without_openssl_api():
     assert_counts(window.profile, pid, library, expected)
 
 
-def test_one_budget_for_both_and_each_probe_tells_of_its_own():
-    """Called without end: let go by the shared budget, with counts that are lower bounds, and it is the right probe that says so."""
+def test_one_budget_for_both_and_each_probe_reports_its_own():
+    """Called without pause: detached by the shared budget, with counts that are lower bounds, and the right probe reports it."""
     with traced() as window:
         pid = python("gnutls_calls.py", "libgnutls.so.30", "many_digests").pid
     probes = {probe["name"]: probe for probe in window.profile["coverage"]["probes"]}
@@ -131,7 +131,7 @@ def test_a_process_that_only_has_the_library_is_idle():
 
 
 def test_a_library_from_another_place_is_probed_when_it_is_mapped(tmp_path):
-    """Not in the linker's cache, as in a container: it is found by its mapping, and what came before is told to be unseen."""
+    """Not in the linker's cache, as in a container: it is found by its mapping, and earlier calls are reported as not seen."""
     copy = tmp_path / "libsodium.so.23"
     shutil.copy(os.path.realpath("/usr/lib/%s-linux-gnu/libsodium.so.23" % os.uname().machine), copy)
     with traced() as window, talking("sodium_calls.py", copy, "waits") as user:

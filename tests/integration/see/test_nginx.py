@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A TLS server that runs before the window opens, under load, and is told inside the window to read its configuration again."""
+"""A TLS server that runs before the window opens, under load, and reloads its configuration inside the window."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_who_was_there_before_and_who_came(seen):
     assert process(seen.profile, seen.master)["exited_at"] is None
 
 
-def test_master_and_workers_are_told_apart_by_their_command_lines(seen):
+def test_master_and_workers_differ_in_their_command_lines(seen):
     assert process(seen.profile, seen.master)["cmdline"][0].startswith("nginx: master process")
     for pid in seen.workers:
         assert process(seen.profile, pid)["cmdline"][0].startswith("nginx: worker process")
@@ -172,7 +172,7 @@ def test_key_and_certificate_are_read_by_the_master_at_each_reload(seen):
 
 
 def test_the_one_that_asks_for_the_reload_tests_the_configuration_too(seen):
-    """`nginx -s reload` reads the configuration, not the key; whatever it opened is its own and nobody else's."""
+    """`nginx -s reload` reads the configuration, not the key; the files it opened are its own, not the server's."""
     for pid in seen.reloaders:
         entry = process(seen.profile, pid)
         assert entry["cmdline"][-2:] == ["-s", "reload"]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Opens in every way: whatever name was given, the real path is told, with the flags, the result and the exact count."""
+"""Opens in every way: whatever name was given, the real path is reported, with the flags, the result and the exact count."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ def entry(seen):
     return lambda name: process(seen.profile, seen.pids[name])
 
 
-def _told(entry):
-    """What a process is told to have opened: (path, result, count) of every file that is not the system's own."""
+def _reported(entry):
+    """What a process is reported to have opened: (path, result, count) of every file that is not the system's own."""
     return sorted((item["path"], item["result"], item["count"]) for item in entry["files"] if not item["path"].startswith(("/usr/", "/etc/ssl/openssl")))
 
 
@@ -88,7 +88,7 @@ def _told(entry):
     ("overlay", [("mount/inner.pem", "ok", 9)]),
 ])
 def test_real_path_result_and_count(seen, entry, name, expected):
-    assert _told(entry(name)) == [("%s/%s" % (seen.folder, path), result, count) for path, result, count in expected]
+    assert _reported(entry(name)) == [("%s/%s" % (seen.folder, path), result, count) for path, result, count in expected]
 
 
 def test_a_container_has_its_own_paths(seen, entry):
@@ -98,7 +98,7 @@ def test_a_container_has_its_own_paths(seen, entry):
     assert file(entry("pivoted"), "/etc/absent.key")["result"] == "ENOENT"
 
 
-def test_known_by_content_in_every_namespace(seen, entry):
+def test_classified_by_content_in_every_namespace(seen, entry):
     for name, path in (("tmpfs", "mount/inner.key"), ("bind", "mount/inner.pem"), ("overlay", "mount/inner.pem"), ("chroot", "jail/etc/jailed.key")):
         for found in files(entry(name), seen.folder / path, flags=RDONLY):
             assert (found["kind"], found["classified_by"], found["facts"]["key_bits"]) == ("private_key", "content", 2048), name
@@ -135,7 +135,7 @@ def test_who_was_refused(seen, entry):
     assert entry("nobody")["exit_code"] == 0
 
 
-def test_a_file_that_is_gone_is_told_by_its_name(seen, entry):
+def test_a_file_that_is_gone_is_classified_by_its_name(seen, entry):
     found = file(entry("gone"), seen.folder / "gone.key")
     assert (found["kind"], found["classified_by"], found["deleted"], found["result"]) == ("private_key", "name", True, "ok")
 

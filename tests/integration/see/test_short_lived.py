@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Programs that start and end inside the window: all of what they were and did is told, though /proc has forgotten them."""
+"""Programs that start and end inside the window: all of what they were and did is reported, though they are gone from /proc."""
 
 from __future__ import annotations
 

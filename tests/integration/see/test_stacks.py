@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stacks that nothing sees into are named, and every process says how far it was covered."""
+"""Stacks that no probe can observe are named, and every process says how far it was covered."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_a_handshake_on_the_wire_is_an_observation(server_program, site):
     assert window.profile["coverage"]["processes"]["unobservable"] == 0
 
 
-def test_a_connection_of_a_program_that_nobody_knows(tmp_path):
+def test_a_connection_of_an_unknown_program(tmp_path):
     """A program without library or stack that holds a connection on a port of TLS is reported, over the whole host as well."""
     with talking("held_connection.py", "127.0.0.63", 6697) as holder:
         assert holder.hear() == "connected"
@@ -130,7 +130,7 @@ def test_a_connection_of_a_program_that_nobody_knows(tmp_path):
 
 
 def test_programs_that_end_in_the_window(server_program, tmp_path):
-    """Their files are looked at when they are gone; where the file is gone as well, that is said."""
+    """Their files are searched after they ended; where the file is gone as well, the profile says so."""
     gone = tmp_path / "gone"
     shutil.copy(server_program, gone)
     with traced(names=["tls_server", "gone"]) as window:
@@ -145,7 +145,7 @@ def test_programs_that_end_in_the_window(server_program, tmp_path):
 
 
 def test_a_process_that_ended_before_its_library_was_probed(tmp_path):
-    """A copy of libcrypto that nobody mapped before, in a program that does nothing with it and ends."""
+    """A copy of libcrypto that was never mapped before, in a program that does nothing with it and ends."""
     for name in ("libcrypto.so.3", "libssl.so.3"):
         shutil.copy(pathlib.Path("/usr/lib/x86_64-linux-gnu") / name, tmp_path / name)
     with traced(names=["openssl"]) as window:

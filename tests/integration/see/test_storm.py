@@ -20,7 +20,7 @@ from ansible_collections.cryptofleet.audit.tests.integration.support.window impo
 STORM_SECONDS = 5
 STORM_PROCESSES = 4
 STORM_RATE = 100_000
-HINTED, KNOWN, FRESH = 100, 50, 50  # files with a telling name, without one but known, and without one and never seen before
+HINTED, KNOWN, FRESH = 100, 50, 50  # files whose names hint at keys; whose names do not, but which are known; and others that were never seen before
 MANY = 20_000
 FLOOD = 6_000  # files; and names, which make shorter records:
 FLOOD_NAMES = 20_000
@@ -35,7 +35,7 @@ def _fill(folder, number, name, content):
 
 @pytest.fixture(scope="module")
 def place():
-    """Keys in files with and without a telling name, and files of no interest, few and many."""
+    """Keys in files whose names hint at them or do not, and files of no interest, few and many."""
     with open_folder("/dev/shm") as folder:  # tens of thousands of files: seconds on a disk, in memory none
         key = folder / "one"
         openssl("genpkey", "-algorithm", "ED25519", "-out", key)
@@ -58,8 +58,8 @@ def _storm(place, files_of_storm):
             for storm in storms:
                 storm.tell()
             spread = python("open_spread.py", STORM_SECONDS * 0.8, place.hinted, place.known, place.fresh)
-            told = [storm.hear().split() for storm in storms]
-    opened, cpu_seconds = sum(int(opened) for opened, _cpu in told), sum(float(cpu) for _opened, cpu in told)
+            said = [storm.hear().split() for storm in storms]
+    opened, cpu_seconds = sum(int(opened) for opened, _cpu in said), sum(float(cpu) for _opened, cpu in said)
     return SimpleNamespace(profile=window.profile, pid=spread.pid, opened=opened, rate=opened / cpu_seconds * os.cpu_count())
 
 
@@ -119,8 +119,8 @@ def test_a_flood_of_keys_is_counted_to_the_last_one(place, name, cause):
     assert any(str(lost) in reason for reason in profile["coverage"]["reasons"])
 
 
-def test_opens_that_can_not_wait_are_counted_each(place):
-    """A file whose turn to be looked at does not come is lost with every open of it, not with the first alone."""
+def test_opens_that_can_not_wait_are_each_counted(place):
+    """A file that the tracer had no time to read is lost with every open of it, not with the first alone."""
     folder = _fill(place.folder / "waiting", 3000, "note-%d.txt", place.content)
     with talking("open_each.py", folder, 3) as load:
         assert load.hear() == "ready"
@@ -148,7 +148,7 @@ def test_a_flood_of_operations_is_counted_to_the_last_one():
     assert coverage["complete"] is False
 
 
-def test_a_bound_of_the_request_is_told_exactly(place):
+def test_a_bound_of_the_request_is_reported_exactly(place):
     """What is over max_files is left out of the process with its number."""
     with traced(max_files=10) as window:
         done = python("open_spread.py", 0, place.hinted)

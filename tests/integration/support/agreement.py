@@ -14,7 +14,7 @@ from ..peers.base import Said, Wanted
 from .profile import process
 from .window import traced
 
-# RFC 8701: 0x0A0A, 0x1A1A, ... 0xFAFA for suites, groups, versions; the pre-shared key modes have others, which nobody reports.
+# RFC 8701: 0x0A0A, 0x1A1A, ... 0xFAFA for suites, groups, versions; the pre-shared key modes have others, which no peer reports.
 GREASE = {"0x%x%x%x%x" % (digit, 10, digit, 10) for digit in range(16)}
 
 
@@ -47,10 +47,10 @@ class Table:
     def add(self, pair, said, entry, protocol="TLS"):
         """:arg pair: names of client and server. :arg entry: of the profile, or None."""
         reported = None if entry is None else (_name(entry, "version"), _name(entry, "cipher_suite"), _name(entry, "group"))
-        group = (said.group or "(can't tell)") + (" (only one allowed)" if said.group and said.group_by == "allowed" else "")
+        group = (said.group or "(not said)") + (" (only one allowed)" if said.group and said.group_by == "allowed" else "")
         if said.group and said.resumed and said.version != "TLS 1.3":
             group = "(%s, of the session's first connection)" % said.group
-        suite = said.cipher_suite or "(can't tell)"
+        suite = said.cipher_suite or "(not said)"
         self._rows[protocol, said.stack, pair, said.role, said.version, bool(said.resumed)] = (said.version, suite, group), reported
 
     def add_text(self, key, said, reported):
@@ -79,7 +79,7 @@ def handshake(profile, pid, **fields):
     """The one TLS entry of a process with these values."""
     found = handshakes(profile, pid, **fields)
     if len(found) != 1:
-        pytest.fail("%d handshakes %s of pid %d; it has %s; of nobody: %s" % (
+        pytest.fail("%d handshakes %s of pid %d; it has %s; unattributed: %s" % (
             len(found), fields, pid, [brief(entry) for entry in process(profile, pid)["tls"]], [brief(entry) for entry in profile["unattributed"]["tls"]]),
             pytrace=False)
     return found[0]
@@ -114,7 +114,7 @@ def assert_agrees(profile, row, count=1, transport="tcp"):
     if said.cipher_suite:
         assert entry["cipher_suite"] == {"name": said.cipher_suite, "code": names.cipher_suite_code(said.cipher_suite)}
     if said.resumed and said.version != "TLS 1.3":
-        assert entry["group"] is None  # what a peer may tell is that of the session's first connection
+        assert entry["group"] is None  # what a peer may say is that of the session's first connection
     elif said.group:
         assert entry["group"] and entry["group"]["name"] == said.group
     if said.alpn is not None:

@@ -57,7 +57,7 @@ def mounted(script):
 
 
 def until(condition, seconds=30):
-    """Wait for a condition of which nothing tells; its value."""
+    """Poll until a condition is true. Returns its value."""
     deadline = time.monotonic() + seconds
     while True:
         value = condition()

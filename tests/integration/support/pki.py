@@ -46,7 +46,7 @@ def build_id(path):
 
 
 def package_of(path):
-    """The dpkg package of a file, as the profile tells it, from dpkg itself."""
+    """The dpkg package of a file, as the profile has it, from dpkg itself."""
     path = str(path)
     owner = run("dpkg", "-S", path, check=False)
     if owner.returncode and path.startswith("/usr/lib"):

@@ -17,7 +17,7 @@ import pytest
 
 
 class Server:
-    """An sshd of our own. key: path of the one key that may log in; inventory: path, its one host is called far."""
+    """An sshd of these tests. key: path of the one key that may log in; inventory: path, its one host is called far."""
 
     def __init__(self, folder, sockets):
         self.folder = folder / "sshd"

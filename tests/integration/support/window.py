@@ -72,7 +72,7 @@ class Window:
             raise TracerError(self._said(), self._process.returncode)
 
     def settle(self):
-        """Wait until the tracer has taken, and looked at, everything that happened before this call."""
+        """Wait until the tracer has taken every event from before this call, and classified its file."""
         now = time.monotonic()
         while True:
             line = self._line(now + OPEN_TIMEOUT)

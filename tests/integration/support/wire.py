@@ -42,16 +42,16 @@ def tap(looks=LOOK_TLS | LOOK_SSH, attached=True):
 
 
 def load_verdict(verdict):
-    """The descriptor of a program of somebody else that lets every packet pass, or none: r0 = verdict; exit."""
+    """The descriptor of a foreign program that lets every packet pass, or none: r0 = verdict; exit."""
     code = ctypes.create_string_buffer(struct.pack("=BBhiBBhi", 0xb7, 0, 0, verdict, 0x95, 0, 0, 0), 16)
     license_text = ctypes.create_string_buffer(b"GPL")
     return syscalls._bpf(_BPF_PROG_LOAD, struct.pack("=IIQQIIQII16sII", _CGROUP_SKB, 2, ctypes.addressof(code), ctypes.addressof(license_text), 0, 0, 0, 0, 0,
-                                                b"somebodys", 0, syscalls.CGROUP_INET_EGRESS))
+                                                b"foreign", 0, syscalls.CGROUP_INET_EGRESS))
 
 
 @contextlib.contextmanager
-def attached_by_somebody(verdict, folder, flags):
-    """The way that systemd attaches: to a cgroup's folder, without a link."""
+def foreign_program(verdict, folder, flags):
+    """A foreign program attached as systemd does it: to a cgroup's folder, without a link."""
     program = load_verdict(verdict)
     target = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

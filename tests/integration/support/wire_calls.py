@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A tracer that had to do without the root cgroup, because somebody was attached there for himself alone when it began."""
+"""A tracer without the root cgroup, because another program held it exclusively when the tracer attached."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from ansible_collections.cryptofleet.audit.plugins.module_utils._probes import w
 
 from .faults import probe
 from .window import traced
-from .wire import attached_by_somebody
+from .wire import foreign_program
 
 _PATIENCE = 120.0
 
 
 def take_root(holding):
-    """Enter into an ExitStack that somebody has the root cgroup alone: as soon as it is free of others, such as another test's window."""
+    """Hold the root cgroup exclusively until an ExitStack closes. Waits until no other program, such as another test's window, is attached there."""
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
-            holding.enter_context(attached_by_somebody(1, wire.mounted_root(), 0))
+            holding.enter_context(foreign_program(1, wire.mounted_root(), 0))
             return
         except OSError as error:
             if error.errno != errno.EPERM or time.monotonic() > deadline:

@@ -95,7 +95,7 @@ def test_all_are_counted_exactly(seen):
         assert (entry["outcome"], entry["count"]) == ("negotiated", _MANY)
 
 
-def test_none_is_nobodys(seen):
+def test_none_is_unattributed(seen):
     names = {row.wanted.sni for rows in seen.rows.values() for row in rows} | {"many.example"}
     assert not [brief(item) for item in seen.profile["unattributed"]["tls"] if item["sni"] in names]
     ports = {end["port"] for item in seen.profile["unattributed"]["ssh"] for end in (item["local"], item["peer"])}
@@ -186,16 +186,16 @@ def test_a_hello_larger_than_a_record_of_the_ring():
 def test_a_second_hello_behind_a_change_of_ciphers_and_an_alert():
     alert = record(21, b"\2\x28")
     with tap_at_calls() as made, _connection() as (client, server, port):
-        for octets in (_HELLO, CCS + _HELLO):
-            client.sendall(octets)
-            _take(server, len(octets), 1 << 16)
+        for content in (_HELLO, CCS + _HELLO):
+            client.sendall(content)
+            _take(server, len(content), 1 << 16)
         server.sendall(alert)
         _take(client, len(alert), 1 << 16)
         events = events_of(made, port, 1)
     to_server = [event for event in events if event.outgoing is (event.remote_port == port)]
     for outgoing in (True, False):
-        kinds, octets = _messages(to_server, outgoing)
-        assert kinds == ["client_hello", "change_cipher_spec", "client_hello"] and octets == _HELLO + CCS + _HELLO
+        kinds, content = _messages(to_server, outgoing)
+        assert kinds == ["client_hello", "change_cipher_spec", "client_hello"] and content == _HELLO + CCS + _HELLO
         assert _messages([event for event in events if event not in to_server], outgoing) == (["alert"], alert)
 
 
@@ -213,11 +213,11 @@ _TALK = {
 
 @pytest.mark.parametrize("talk", sorted(_TALK))
 def test_nothing_else_is_copied(talk):
-    octets, step = _TALK[talk]
+    content, step = _TALK[talk]
     with tap_at_calls() as made, _connection() as (client, server, port), _connection() as (other, other_server, other_port):
-        for at in range(0, len(octets), step):
-            client.sendall(octets[at:at + step])
-            _take(server, len(octets[at:at + step]), step)
+        for at in range(0, len(content), step):
+            client.sendall(content[at:at + step])
+            _take(server, len(content[at:at + step]), step)
         other.sendall(_HELLO)  # that something is seen at all
         _take(other_server, len(_HELLO), 1 << 16)
         events = made.read()
@@ -227,13 +227,13 @@ def test_nothing_else_is_copied(talk):
 
 def test_no_byte_of_what_a_connection_carries():
     """Neither of the text before STARTTLS nor of what follows the hello."""
-    octets = _HELLO + record(23, _SECRET * 30)
+    content = _HELLO + record(23, _SECRET * 30)
     with tap_at_calls() as made, _connection() as (client, server, port):
         client.sendall(b"EHLO " + _SECRET + b"\r\n")
         _take(server, 7 + len(_SECRET), 1)
-        reader = threading.Thread(target=_take, args=(server, len(octets), 5))
+        reader = threading.Thread(target=_take, args=(server, len(content), 5))
         reader.start()
-        client.sendall(octets)
+        client.sendall(content)
         reader.join()
         events = events_of(made, port, 3)
     assert _messages(events, True) == (["client_hello"], _HELLO) == _messages(events, False)

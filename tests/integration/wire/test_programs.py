@@ -45,13 +45,13 @@ def loaded():
 def copied(loaded):
     """Call it with a packet: what was copied by each program, which must agree; the packet must pass both."""
     def run(packet, tap_in_use=loaded):
-        told = []
+        reported = []
         for name in PROGRAMS:
             forget_sent_hellos(tap_in_use)  # or the second program only says which one it is
             verdict, _ns = run_program(tap_in_use._object, name, packet)
             assert verdict == 1
-            told.append(tap_in_use.read())
-        outgoing, incoming = told
+            reported.append(tap_in_use.read())
+        outgoing, incoming = reported
         assert [event.data for event in outgoing] == [event.data for event in incoming]
         assert {event.outgoing for event in outgoing} <= {True} and {event.outgoing for event in incoming} <= {False}
         return outgoing
@@ -69,11 +69,11 @@ def test_a_client_hello(copied):
     assert (event.local, event.local_port) == (ip_address("192.0.2.1").packed, 40000)
     assert (event.remote, event.remote_port) == (ip_address("192.0.2.2").packed, 443)
     assert event.network_namespace == os.stat("/proc/self/ns/net").st_ino
-    assert event.subject is None  # nobody holds the test run's socket
+    assert event.subject is None  # no process holds the test run's socket
     assert event.cookie and event.time
 
 
-def test_both_ends_are_told_by_direction(loaded):
+def test_both_ends_are_distinguished_by_direction(loaded):
     forget_sent_hellos(loaded)
     run_program(loaded._object, "wire_ingress", ipv6(6, tcp(CLIENT_HELLO)))
     event, = loaded.read()
@@ -92,7 +92,7 @@ KNOWN_SIZE = 43
     (ipv4(6, tcp(CLIENT_HELLO[:11] + bytes(32) + CLIENT_HELLO[43:])), False),
 ], ids=["the same", "another place in the stream", "another port", "another address", "another random"])
 def test_a_hello_that_was_copied_where_it_was_sent(loaded, received, known):
-    """Only which one it is comes from its other end; nobody can make another look like it by using its random again."""
+    """Only which hello it is comes from the other end: a second one with the same random is not taken for it."""
     forget_sent_hellos(loaded)
     run_program(loaded._object, "wire_egress", ipv4(6, tcp(CLIENT_HELLO)))
     run_program(loaded._object, "wire_ingress", received)
@@ -205,7 +205,7 @@ def test_what_is_none(copied, payload):
         assert copied(ipv4(6, tcp(payload))) == []
 
 
-def test_an_alert_is_told_whatever_was_before_it(copied):
+def test_an_alert_is_copied_whatever_was_before_it(copied):
     """User space knows whether there was a hello."""
     alert = record(21, b"\2\x28")
     assert data(copied(ipv4(6, tcp(alert)))) == alert

@@ -146,7 +146,7 @@ def test_a_server_flight_in_pieces(attached, cut):
         pair.answer(CCS + record(22, b"f" * 40))
         pair.answer(APPLICATION)
         said = streams(attached, pair.port)[2]
-        # of what follows, not more than the header of a record that had to be looked at
+        # of what follows, not more than the header of a record that had to be read
         assert said.startswith(flight) and len(said) - len(flight) <= 6
 
 
@@ -172,7 +172,7 @@ def test_a_second_flight_after_a_retry(attached):
             if second:
                 pair.say(second)
             pair.answer(SERVER_HELLO + APPLICATION)
-            change = b"" if second == b"" else CCS  # alone it is told at both ends: what it begins is not known
+            change = b"" if second == b"" else CCS  # alone it is copied at both ends: what it begins is not known
             assert streams(attached, pair.port) == [HELLO + CCS + HELLO, KNOWN_HELLO + change + KNOWN_HELLO, SERVER_HELLO * 2, KNOWN_ANSWER * 2]
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tap on this host: real TLS, network namespaces, others' programs on the same cgroups, and that nothing is left behind."""
+"""The tap on this host: real TLS, network namespaces, programs of others on the same cgroups, and that nothing is left behind."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ansible_collections.cryptofleet.audit.plugins.module_utils._probes.wire imp
 from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.handshakes import Handshakes
 from ansible_collections.cryptofleet.audit.tests.integration.support.faults import ask, mounted, probe, until
 from ansible_collections.cryptofleet.audit.tests.integration.support.programs import COLLECTIONS, PROGRAMS, environment, python_command, require_root, run, tool
-from ansible_collections.cryptofleet.audit.tests.integration.support.wire import attached_by_somebody, events_of, real_client_hello, record, tap
+from ansible_collections.cryptofleet.audit.tests.integration.support.wire import foreign_program, events_of, real_client_hello, record, tap
 from ansible_collections.cryptofleet.audit.tests.integration.support.wire_calls import take_root
 
 PORT = 47443
@@ -170,11 +170,11 @@ def send_one(folder):
             return False
 
 
-@pytest.mark.parametrize("flags", [_MULTI, 0], ids=["beside others", "for itself alone"])
+@pytest.mark.parametrize("flags", [_MULTI, 0], ids=["beside others", "exclusive"])
 @pytest.mark.parametrize("verdict", [0, 1])
 def test_a_units_own_rules_hold(verdict, flags):
     """What systemd attaches for IPAddressDeny= and IPAccounting=: the verdict is theirs, before, with and after the tap."""
-    with cgroup() as folder, attached_by_somebody(verdict, folder, flags):
+    with cgroup() as folder, foreign_program(verdict, folder, flags):
         assert send_one(folder) is bool(verdict)
         with tap():
             assert send_one(folder) is bool(verdict)
@@ -190,7 +190,7 @@ def test_others_at_the_root_see_what_they_saw():
     """The packets of a program at the same place are counted by it as before."""
     statistics = syscalls._bpf(_ENABLE_STATS, struct.pack("=I", 0))
     try:
-        with cgroup() as folder, attached_by_somebody(1, folder, _MULTI) as program, attached_by_somebody(1, mounted_root(), _MULTI) as at_root:
+        with cgroup() as folder, foreign_program(1, folder, _MULTI) as program, foreign_program(1, mounted_root(), _MULTI) as at_root:
             for attach in (False, True, False):
                 with tap() if attach else contextlib.nullcontext():
                     before, before_root = runs(program), runs(at_root)
@@ -200,8 +200,8 @@ def test_others_at_the_root_see_what_they_saw():
         os.close(statistics)
 
 
-def test_a_root_that_somebody_has_alone():
-    """Attached without BPF_F_ALLOW_MULTI, nobody else is let in: system calls are watched instead, and what that leaves out is said."""
+def test_a_root_cgroup_held_exclusively():
+    """Where a program holds the root cgroup exclusively (no BPF_F_ALLOW_MULTI), system calls are probed instead, and the profile says what that misses."""
     with contextlib.ExitStack() as holding:
         take_root(holding)
         document = ask("preflight").document
