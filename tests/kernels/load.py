@@ -45,7 +45,7 @@ class Load:
         self.python = os.path.realpath(sys.executable)
         self.openssl = _program("openssl")
         self.service_pid = 0
-        # before 6.0 io_uring has no function whose return has all; on arm64 no function can be probed at its return before 6.4
+        # before 6.0 io_uring has no function at whose return all is known; on arm64 no function can be probed at its return before 6.4
         major, minor = map(int, platform.release().split(".")[:2])
         self.rings_are_seen = (major, minor) >= ((6, 0) if platform.machine() == "x86_64" else (6, 4))
 

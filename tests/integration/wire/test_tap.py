@@ -22,7 +22,7 @@ from ansible_collections.cryptofleet.audit.plugins.module_utils._probes.wire imp
 from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.handshakes import Handshakes
 from ansible_collections.cryptofleet.audit.tests.integration.support.faults import ask, mounted, probe, until
 from ansible_collections.cryptofleet.audit.tests.integration.support.programs import COLLECTIONS, PROGRAMS, environment, python_command, require_root, run, tool
-from ansible_collections.cryptofleet.audit.tests.integration.support.wire import foreign_program, events_of, real_client_hello, record, tap
+from ansible_collections.cryptofleet.audit.tests.integration.support.wire import events_of, foreign_program, real_client_hello, record, tap
 from ansible_collections.cryptofleet.audit.tests.integration.support.wire_calls import take_root
 
 PORT = 47443
