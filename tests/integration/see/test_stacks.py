@@ -21,7 +21,7 @@ from ansible_collections.cryptofleet.audit.tests.integration.support.profile imp
 from ansible_collections.cryptofleet.audit.tests.integration.support.programs import CHECKOUT, PROGRAMS, environment, run, talking
 from ansible_collections.cryptofleet.audit.tests.integration.support.window import traced
 
-SOURCES = CHECKOUT / "tests" / "unit" / "stacks"
+SOURCES = CHECKOUT / "tests" / "unit" / "support" / "programs"
 JVM = "/usr/lib/jvm/java-17-openjdk-amd64/lib/server/libjvm.so"
 GO = pathlib.Path(sys.executable).with_name("go")
 
