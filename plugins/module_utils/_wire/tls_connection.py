@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from .._kernel import events
 from .handshake import FAILED, NEGOTIATED, UNANSWERED, TlsHandshake
-from .hello_cache import client_shapes, server_shapes
-from .tls_messages import HELLO_RETRY, MalformedMessage, certificates, client_hello, server_hello, server_key_exchange
+from .hello_cache import client_hello_cache, server_hello_cache
+from .tls_hellos import HELLO_RETRY, client_hello, server_hello
+from .tls_messages import MalformedMessage, certificates, server_key_exchange
 from .tls_stream import TlsStream
 
 # So long after its last clear octet a TLS 1.2 handshake may still fail by a clear alert. No connection ends by time earlier than that. ns
@@ -44,8 +45,8 @@ def bounded(hello):
     return hello._replace(**cut) if cut else hello
 
 
-_client_hellos = client_shapes(lambda body: bounded(client_hello(body)))
-_server_hellos = server_shapes(server_hello)
+_client_hellos = client_hello_cache(lambda body: bounded(client_hello(body)))
+_server_hellos = server_hello_cache(server_hello)
 
 
 class Flight:

@@ -14,7 +14,8 @@ import re
 from typing import NamedTuple
 
 from .segments import GAP, Segments
-from .tls_messages import MalformedMessage, client_hello, server_hello
+from .tls_hellos import client_hello, server_hello
+from .tls_messages import MalformedMessage
 
 MAX_PENDING = 32 * 1024  # octets that wait for those before them
 MAX_HELD = 64 * 1024  # octets held in all

@@ -6,7 +6,8 @@ import time
 
 import pytest
 from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.dtls import DtlsStream
-from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.tls_messages import certificates, client_hello, server_hello, server_key_exchange
+from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.tls_hellos import client_hello, server_hello
+from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.tls_messages import certificates, server_key_exchange
 from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.tls_stream import Message
 from ansible_collections.cryptofleet.audit.tests.unit.support.recorded import recordings
 from hypothesis import given

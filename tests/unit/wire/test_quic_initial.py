@@ -7,7 +7,7 @@ import time
 import pytest
 from ansible_collections.cryptofleet.audit.plugins.module_utils._wire import quic_initial as quic
 from ansible_collections.cryptofleet.audit.plugins.module_utils._wire import quic_packets as packets
-from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.tls_messages import client_hello, server_hello
+from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.tls_hellos import client_hello, server_hello
 from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.tls_stream import Message
 from ansible_collections.cryptofleet.audit.tests.unit.support.quic_peer import (
     EXAMPLE_HELLO,
