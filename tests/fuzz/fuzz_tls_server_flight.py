@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Any bytes as what a server says: the first octet tells as which message, and of which cipher suite."""
+"""Any bytes as what a server says: the first byte says as which message, and of which cipher suite."""
 
 from __future__ import annotations
 

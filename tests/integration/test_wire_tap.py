@@ -19,7 +19,7 @@ import pytest
 from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel import syscalls
 from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel.events import WIRE_KNOWN
 from ansible_collections.cryptofleet.audit.plugins.module_utils._probes.wire import mounted_root
-from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.handshakes import Handshakes
+from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.collector import HandshakeCollector
 from support import COLLECTIONS, environment, require_root, run, tool
 from support_calls import take_root
 from support_faults import ask, mounted, probe, until
@@ -155,7 +155,7 @@ def test_hellos_that_are_sent_again():
         finally:
             listener.kill()
             listener.communicate()
-    handshakes = Handshakes()
+    handshakes = HandshakeCollector()
     seen = [seen for event in events for seen in handshakes.take(event)] + handshakes.settle(0, everything=True)
     assert sorted((one.role, one.outcome, one.version) for one in seen) == [("client", "negotiated", 0x0304), ("server", "negotiated", 0x0304)]
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What SSH peers say in clear before their keys are in use (RFC 4253): identification, algorithm lists, host key, disconnection.
+"""The messages that SSH peers send in plain text before their keys are in use (RFC 4253): identification, algorithm lists, host key, disconnection.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -18,7 +18,7 @@ KEXINIT = 20
 NEWKEYS = 21
 KEX_METHOD = range(30, 50)
 
-_COOKIE = 16  # octets behind the message number (RFC 4253, 7.1)
+_COOKIE = 16  # bytes behind the message number (RFC 4253, 7.1)
 _LISTS = 10  # name-lists of a KEXINIT
 _MAX_NAMES = 256  # of a list; OpenSSH offers about 12 at most
 _MAX_NAME = 64  # characters (RFC 4251, 6)
@@ -59,14 +59,14 @@ class MalformedMessage(ValueError):
 
 
 class Banner(NamedTuple):
-    """An identification line (RFC 4253, 4.2): protocol version such as "2.0", and software version with comments, printable."""
+    """An identification line (RFC 4253, 4.2)."""
 
-    protocol: str
-    software: str
+    protocol: str  # version, such as "2.0"
+    software: str  # version with comments, printable
 
 
 class KexInit(NamedTuple):
-    """Algorithms that one side offers, in its order, without markers. role: "client" or "server" where a marker tells it, else None."""
+    """Algorithms that one side offers, in its order, without markers."""
 
     key_exchange: Tuple[str, ...]
     host_keys: Tuple[str, ...]
@@ -77,11 +77,11 @@ class KexInit(NamedTuple):
     compressions_client_to_server: Tuple[str, ...]
     compressions_server_to_client: Tuple[str, ...]
     strict_kex: bool
-    role: Optional[str]
+    role: Optional[str]  # "client" or "server" where a marker says so, else None
 
 
 class Negotiated(NamedTuple):
-    """What two offers give. None: nothing in common, or a MAC that is not used. failed: names of what has nothing in common; empty where all is agreed."""
+    """What two offers give. None: nothing in common, or a MAC that is not used."""
 
     key_exchange: Optional[str]
     host_key: Optional[str]
@@ -90,27 +90,32 @@ class Negotiated(NamedTuple):
     mac_client_to_server: Optional[str]
     mac_server_to_client: Optional[str]
     strict_kex: bool
-    failed: Tuple[str, ...]
+    failed: Tuple[str, ...]  # names of what has nothing in common; empty where all is agreed
 
 
 class HostKey(NamedTuple):
-    """A server's public host key. type: as in its blob ("ssh-rsa", "ssh-ed25519-cert-v01@openssh.com"); bits: of the key, None where its type is not known."""
+    """A server's public host key."""
 
-    type: str
-    bits: Optional[int]
+    type: str  # as in its blob: "ssh-rsa", "ssh-ed25519-cert-v01@openssh.com"
+    bits: Optional[int]  # of the key, None where its type is not known
 
 
 class Disconnect(NamedTuple):
-    """Why a side ends the connection. code: number; reason: its name in RFC 4253, None where it has none; description: what the peer says, printable."""
+    """Why a side ends the connection."""
 
     code: int
-    reason: Optional[str]
-    description: str
+    reason: Optional[str]  # the name of the code in RFC 4253, None where it has none
+    description: str  # what the peer says, printable
 
 
-def printable(data, most):
-    """Bytes as text of at most `most` characters; what is not printable US-ASCII becomes "?"."""
-    return _UNPRINTABLE.sub("?", data[:most].decode("ascii", "replace"))
+def printable(data, limit):
+    """Bytes as text; what is not printable US-ASCII becomes "?".
+
+    :arg data: bytes.
+    :arg limit: int, characters at most.
+    :returns: str.
+    """
+    return _UNPRINTABLE.sub("?", data[:limit].decode("ascii", "replace"))
 
 
 def banner(line):
@@ -196,7 +201,12 @@ def host_key(payload):
 
 
 def disconnect(payload):
-    """Read a DISCONNECT (RFC 4253, 11.1). :arg payload: bytes, from the message number on. :raises MalformedMessage: it is cut short."""
+    """Read a DISCONNECT (RFC 4253, 11.1).
+
+    :arg payload: bytes, from the message number on.
+    :returns: `Disconnect`.
+    :raises MalformedMessage: it is cut short.
+    """
     if len(payload) < 5:
         raise MalformedMessage("cut short")
     code = int.from_bytes(payload[1:5], "big")

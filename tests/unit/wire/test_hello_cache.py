@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hellos that are not parsed because one of their shape was say what parsing them would say."""
+"""What the cache of hellos returns is what parsing them returns."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def outcome(parse, body):
         return "malformed"
 
 
-def drawn_anew(body, chance):
+def with_fresh_randoms(body, chance):
     """The same hello of the next connection: another random and session id."""
     size = body[34]
     return body[:2] + chance.randbytes(32) + body[34:35] + chance.randbytes(size) + body[35 + size:]
@@ -53,7 +53,7 @@ def test_the_hellos_of_real_peers_are_parsed_once(make, parse, recorded):
         counting = Counting(parse)
         cache = make(counting)
         for _each in range(5):
-            following = drawn_anew(body, chance)
+            following = with_fresh_randoms(body, chance)
             assert cache.parse(following) == parse(following)
         assert counting.calls == 1 or len(body) > 2048
 
@@ -70,7 +70,7 @@ def test_another_key_is_no_other_shape_and_another_group_is():
     assert counting.calls == 2
 
 
-def test_a_retry_is_told_from_a_hello_of_its_shape():
+def test_a_retry_is_no_hello_of_its_shape():
     body = next(body for body in SERVER_HELLOS if body[2:34] == HELLO_RETRY)
     cache = hello_cache.server_hello_cache(server_hello)
     assert cache.parse(body).hello_retry and cache.parse(body) == server_hello(body)
