@@ -18,6 +18,9 @@ from .tls_hellos import HELLO_RETRY, RANDOM, SESSION_ID, SESSION_ID_SIZE, Client
 _MAX_BYTES = 2048  # of a hello that is cached: a post-quantum one has about 1600
 _MAX_HELLOS = 64
 _MAX_LAYOUTS = 4  # of one length
+# Keeping a hello costs as much as a hit saves, so it is in vain where hellos hardly repeat: Chrome sends its extensions in random order
+# (chromestatus.com/feature/5124606246518784). Once a cache is full that had fewer hits than hellos, so many are only parsed.
+_PAUSE = 1000
 
 # Extensions whose content is not read, so it may differ
 _UNREAD = frozenset((extensions.PADDING, extensions.SESSION_TICKET, extensions.PRE_SHARED_KEY, extensions.COOKIE, extensions.ENCRYPTED_CLIENT_HELLO))
@@ -38,10 +41,12 @@ class HelloCache:
         self._extensions_at = extensions_at
         self._first_key = first_key
         self._random_at = kind._fields.index("random")  # session_id is behind it, in both kinds
+        self._pause = 0  # hellos that will not be kept
         self._clear()
 
     def _clear(self):
         self._size = 0
+        self._hits = 0
         # (length, that of the session id) -> list of (slices of what is not random, dict of their bytes -> the parsed hello)
         self._layouts = {}
 
@@ -58,11 +63,15 @@ class HelloCache:
         for layout, known in self._layouts.get(sizes, ()):
             hello = known.get(b"".join([body[part] for part in layout]))
             if hello is not None:
+                self._hits += 1
                 # _replace() instead would cost 6 % of a handshake's CPU in user space (2026-11)
                 at = self._random_at
                 return self._kind._make(hello[:at] + (body[RANDOM], body[SESSION_ID:SESSION_ID + sizes[1]]) + hello[at + 2:])
         hello = self._parse(body)
-        self._add(sizes, body, hello)
+        if self._pause:
+            self._pause -= 1
+        else:
+            self._add(sizes, body, hello)
         return hello
 
     def _add(self, sizes, body, hello):
@@ -70,6 +79,7 @@ class HelloCache:
         layout = self._layout(body)
         known = next((known for other, known in self._layouts.get(sizes, ()) if other == layout), None)
         if self._size == _MAX_HELLOS or (known is None and len(self._layouts.get(sizes, ())) == _MAX_LAYOUTS):
+            self._pause = _PAUSE if self._hits < self._size else 0
             self._clear()
             known = None
         if known is None:

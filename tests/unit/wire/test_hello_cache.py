@@ -109,3 +109,32 @@ def test_so_many_and_not_more_are_held():
         assert cache._size <= hello_cache._MAX_HELLOS
         assert sum(len(known) for layouts in cache._layouts.values() for _layout, known in layouts) == cache._size
     assert counting.calls == 1000
+
+
+def test_hellos_that_do_not_repeat_are_not_kept_for_a_while():
+    body = CLIENT_HELLOS[0]
+    suites = 37 + body[34]
+    counting = Counting(client_hello)
+    cache = hello_cache.client_hello_cache(counting)
+    others = [body[:suites] + number.to_bytes(2, "big") + body[suites + 2:] for number in range(hello_cache._MAX_HELLOS + 1)]
+    for other in others:
+        assert cache.parse(other) == client_hello(other)
+    kept = cache._size
+    for _each in range(hello_cache._PAUSE):
+        assert cache.parse(body) == client_hello(body)
+    assert cache._size == kept and counting.calls == len(others) + hello_cache._PAUSE
+    for _each in range(10):
+        assert cache.parse(body) == client_hello(body)
+    assert cache._size == kept + 1 and counting.calls == len(others) + hello_cache._PAUSE + 1
+
+
+def test_hellos_that_repeat_are_kept_beside_some_that_do_not():
+    body = CLIENT_HELLOS[0]
+    suites = 37 + body[34]
+    counting = Counting(client_hello)
+    cache = hello_cache.client_hello_cache(counting)
+    for number in range(500):
+        for _each in range(3):
+            cache.parse(body)
+        cache.parse(body[:suites] + number.to_bytes(2, "big") + body[suites + 2:])
+    assert counting.calls < 500 + 500 // hello_cache._MAX_HELLOS + 3
