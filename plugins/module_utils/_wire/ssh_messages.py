@@ -19,7 +19,10 @@ NEWKEYS = 21
 KEX_METHOD = range(30, 50)
 
 _COOKIE = 16  # bytes behind the message number (RFC 4253, 7.1)
-_LISTS = 10  # name-lists of a KEXINIT
+# The name-lists of a KEXINIT, in its order (RFC 4253, 7.1). All but the languages are fields of KexInit.
+_LISTS = ("key_exchange", "host_keys", "ciphers_client_to_server", "ciphers_server_to_client", "macs_client_to_server", "macs_server_to_client",
+          "compressions_client_to_server", "compressions_server_to_client", "languages_client_to_server", "languages_server_to_client")
+_DIRECTIONS = ("client_to_server", "server_to_client")
 _MAX_NAMES = 256  # of a list; OpenSSH offers about 12 at most
 _MAX_NAME = 64  # characters (RFC 4251, 6)
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
@@ -142,16 +145,17 @@ def kexinit(payload):
     if payload[:1] != bytes([KEXINIT]):
         raise MalformedMessage("not a KEXINIT")
     offset = 1 + _COOKIE
-    lists = []
-    for index in range(_LISTS):
+    lists = {}
+    for name in _LISTS:
         names, offset = _string(payload, offset)
-        lists.append(_names(names))
+        lists[name] = _names(names)
     if len(payload) < offset + 5:  # first_kex_packet_follows and a reserved number
         raise MalformedMessage("cut short")
-    methods = lists[0]
+    del lists["languages_client_to_server"], lists["languages_server_to_client"]
+    methods = lists.pop("key_exchange")
     marks = set(methods)
     role = "client" if marks & _CLIENT_MARKS else "server" if marks & _SERVER_MARKS else None
-    return KexInit(tuple([name for name in methods if name not in _MARKS]), *lists[1:8], strict_kex=bool(marks & _STRICT), role=role)
+    return KexInit(key_exchange=tuple([name for name in methods if name not in _MARKS]), strict_kex=bool(marks & _STRICT), role=role, **lists)
 
 
 def negotiate(client, server):
@@ -165,17 +169,19 @@ def negotiate(client, server):
     :returns: `Negotiated`.
     """
     method, host_key = _method_and_host_key(client, server)
-    ciphers = [_first(client[at], server[at]) for at in (2, 3)]
-    macs = [_first(client[at + 2], server[at + 2]) for at in (2, 3)]
     failed = [name for name, value in (("key_exchange", method), ("host_key", host_key)) if value is None]
-    for at, way in enumerate(("client_to_server", "server_to_client")):
-        aead = ciphers[at] is not None and _AEAD.match(ciphers[at])
+    chosen = {}
+    for direction in _DIRECTIONS:
+        cipher, mac, compression = (_first(getattr(client, kind + direction), getattr(server, kind + direction))
+                                    for kind in ("ciphers_", "macs_", "compressions_"))
+        aead = cipher is not None and _AEAD.match(cipher)
         if aead:
-            macs[at] = None
-        failed += ["cipher_" + way] if ciphers[at] is None else []
-        failed += ["mac_" + way] if macs[at] is None and not aead else []
-        failed += ["compression_" + way] if _first(client[at + 6], server[at + 6]) is None else []
-    return Negotiated(method, host_key, *ciphers, *macs, strict_kex=client.strict_kex and server.strict_kex, failed=tuple(failed))
+            mac = None
+        failed += ["cipher_" + direction] if cipher is None else []
+        failed += ["mac_" + direction] if mac is None and not aead else []
+        failed += ["compression_" + direction] if compression is None else []
+        chosen.update({"cipher_" + direction: cipher, "mac_" + direction: mac})
+    return Negotiated(key_exchange=method, host_key=host_key, strict_kex=client.strict_kex and server.strict_kex, failed=tuple(failed), **chosen)
 
 
 def host_key(payload):
