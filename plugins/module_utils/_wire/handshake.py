@@ -108,8 +108,10 @@ def count_handshake(records, handshake, limit):
         record = records.get(identity)
     if record is not None:
         record.count += 1
-        record.first_seen = min(record.first_seen, handshake.time)
-        record.last_seen = max(record.last_seen, handshake.time)
+        if handshake.time > record.last_seen:
+            record.last_seen = handshake.time
+        elif handshake.time < record.first_seen:
+            record.first_seen = handshake.time
         return record, False
     if len(records) >= limit:
         return None, False

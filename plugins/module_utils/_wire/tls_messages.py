@@ -92,14 +92,14 @@ def _key_exchange_of(cipher_suite):
     :arg cipher_suite: int.
     :returns: ``(function that reads the parameters, or None where there are none, whether a key is pre-shared, whether the message is signed)``.
     """
-    exchange = (cipher_suite_name(cipher_suite) or "").partition("_WITH_")[0].split("_")[1:]
+    exchange = (cipher_suite_name(cipher_suite) or "").partition("WITH_")[0]  # such as TLS_ECDHE_RSA_
     read = None
-    if "ECDHE" in exchange or exchange == ["ECDH", "anon"]:
+    if "_ECDHE_" in exchange or exchange == "TLS_ECDH_anon_":
         read = _read_ecdhe
-    elif "DHE" in exchange or exchange[:2] == ["DH", "anon"]:
+    elif "_DHE_" in exchange or exchange.startswith("TLS_DH_anon_"):
         read = _read_dhe
-    pre_shared = "PSK" in exchange
-    return read, pre_shared, not pre_shared and "anon" not in exchange
+    pre_shared = "_PSK_" in exchange
+    return read, pre_shared, not pre_shared and "_anon_" not in exchange
 
 
 def _parse_server_key_exchange(body, cipher_suite, version):
