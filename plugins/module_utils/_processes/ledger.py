@@ -14,7 +14,7 @@ from .._functions.families import FUNCTIONS
 from .._kernel import events, proc
 from .._libraries import catalogue
 from .._libraries.private_files import is_private
-from .._wire.handshake import hold
+from .._wire.handshake import count_handshake
 from .records import FileRecord, MappedFile, OperationRecord
 from .table import MOST_ENDED, ProcessTable
 
@@ -190,13 +190,13 @@ class Ledger(ProcessTable):
     def on_handshake(self, seen):
         """TlsHandshake or SshHandshake. One whose process is not known for sure is kept apart."""
         if seen.subject is None:
-            if hold(self.unattributed[seen.kind], seen, self._bounds["handshakes"])[0] is None:
+            if count_handshake(self.unattributed[seen.kind], seen, self._bounds["handshakes"])[0] is None:
                 self.unattributed_omitted[seen.kind] += 1
             return
         record = self.find(seen.subject)
         if not self._admit(record):
             return
-        held, new = hold(getattr(record, seen.kind), seen, self._bounds["handshakes"])
+        held, new = count_handshake(getattr(record, seen.kind), seen, self._bounds["handshakes"])
         if held is None:
             record.left_out.setdefault(seen.kind, set()).add(seen.identity())
         elif new:

@@ -124,8 +124,8 @@ class Window:
     def _on_wire_data(self, event):
         """The parsers of the wire are large, and nothing needs them while probes attach."""
         if self._handshakes is None:
-            from .._wire.handshakes import Handshakes
-            self._handshakes = Handshakes()
+            from .._wire.collector import HandshakeCollector
+            self._handshakes = HandshakeCollector()
         for seen in self._handshakes.take(event):
             self.ledger.on_handshake(seen)
 

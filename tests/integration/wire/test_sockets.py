@@ -10,7 +10,7 @@ import time
 
 import pytest
 from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel.events import WIRE_GAP, WIRE_KNOWN, WIRE_START
-from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.handshakes import Handshakes
+from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.collector import HandshakeCollector
 from ansible_collections.cryptofleet.audit.tests.integration.support.programs import require_root
 from ansible_collections.cryptofleet.audit.tests.integration.support.wire import CCS, events_of, hello, overtaking, real_client_hello, record, tap
 
@@ -129,7 +129,7 @@ def test_a_piece_that_overtakes_another(attached):
         events = [event for event in events + events_of(attached, pair.port) if not event.outgoing]
     assert [(event.sequence - begins & 0xFFFFFFFF, event.data, event.flags) for event in events[:3]] == [
         (0, HELLO[:200], WIRE_START), (300, HELLO[300:], WIRE_GAP), (200, HELLO[200:300], WIRE_GAP)]
-    handshakes = Handshakes()
+    handshakes = HandshakeCollector()
     seen = [seen for event in events for seen in handshakes.take(event)] + handshakes.settle(0, everything=True)
     assert [(one.role, one.outcome) for one in seen] == [("server", "unanswered")] and seen[0].offered.cipher_suites
     assert handshakes.losses()["handshake_parts"] == 0

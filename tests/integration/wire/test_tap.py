@@ -19,7 +19,7 @@ import pytest
 from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel import syscalls
 from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel.events import WIRE_KNOWN
 from ansible_collections.cryptofleet.audit.plugins.module_utils._probes.wire import mounted_root
-from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.handshakes import Handshakes
+from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.collector import HandshakeCollector
 from ansible_collections.cryptofleet.audit.tests.integration.support.faults import ask, mounted, probe, until
 from ansible_collections.cryptofleet.audit.tests.integration.support.programs import COLLECTIONS, PROGRAMS, environment, python_command, require_root, run, tool
 from ansible_collections.cryptofleet.audit.tests.integration.support.wire import events_of, foreign_program, real_client_hello, record, tap
@@ -141,7 +141,7 @@ def test_hellos_that_are_sent_again():
         finally:
             listener.kill()
             listener.communicate()
-    handshakes = Handshakes()
+    handshakes = HandshakeCollector()
     seen = [seen for event in events for seen in handshakes.take(event)] + handshakes.settle(0, everything=True)
     assert sorted((one.role, one.outcome, one.version) for one in seen) == [("client", "negotiated", 0x0304), ("server", "negotiated", 0x0304)]
 

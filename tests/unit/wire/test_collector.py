@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel import events as events_module
-from ansible_collections.cryptofleet.audit.plugins.module_utils._wire import handshakes as handshakes_module
+from ansible_collections.cryptofleet.audit.plugins.module_utils._wire import collector as collector_module
 from ansible_collections.cryptofleet.audit.plugins.module_utils._wire import tls_connection
 from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.entries import ssh_entry, tls_entry
-from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.handshake import hold
+from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.handshake import count_handshake
 from ansible_collections.cryptofleet.audit.tests.unit.support import quic_peer
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,8 +42,8 @@ def data(octets, outgoing, ends, time=SECOND, pid=None, flags=0, cookie=7, seque
 
 
 def recorded(name):
-    told = json.loads((HERE.parent / "support/data/tls" / (name + ".json")).read_text())
-    return bytes.fromhex(told["from_client"]), bytes.fromhex(told["from_server"])
+    made = json.loads((HERE.parent / "support/data/tls" / (name + ".json")).read_text())
+    return bytes.fromhex(made["from_client"]), bytes.fromhex(made["from_server"])
 
 
 def at_client(octets, **more):
@@ -63,20 +63,20 @@ def from_server(octets, **more):
 
 
 def everything(*events):
-    """What a window of these events tells."""
-    handshakes, found = handshakes_module.Handshakes(), []
+    """The handshakes of a window of these events."""
+    handshakes, found = collector_module.HandshakeCollector(), []
     for event in events:
         found += handshakes.take(event)
     return found + handshakes.settle(events[-1].time, everything=True)
 
 
 def entry(seen):
-    held, _new = hold({}, seen, 500)
+    held, _new = count_handshake({}, seen, 500)
     return (tls_entry if seen.kind == "tls" else ssh_entry)(held, str)
 
 
-def names(told):
-    return tuple(told[key] and told[key]["name"] for key in ("version", "cipher_suite", "group"))
+def names(result):
+    return tuple(result[key] and result[key]["name"] for key in ("version", "cipher_suite", "group"))
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (HERE.parent / "support/data/tls").glob("*.json")))
@@ -98,20 +98,20 @@ def test_what_was_copied_at_the_sender_is_not_needed_twice():
     hello, answer = recorded("openssl_tls12_ecdhe_ecdsa")
     found = everything(from_client(hello), at_server(hello[:43], flags=events_module.WIRE_KNOWN), from_server(answer),
                        at_client(answer[:43], flags=events_module.WIRE_KNOWN))
-    client, server = sorted((entry(seen) for seen in found), key=lambda told: told["role"])
+    client, server = sorted((entry(seen) for seen in found), key=lambda result: result["role"])
     assert names(client) == names(server) == SUITES["openssl_tls12_ecdhe_ecdsa"]
     assert client["certificate"]["key_algorithm"] == server["certificate"]["key_algorithm"] == "EC"
     assert client["offered"] == server["offered"]
 
 
 def test_a_known_hello_that_is_not_known_is_counted():
-    handshakes = handshakes_module.Handshakes()
+    handshakes = collector_module.HandshakeCollector()
     handshakes.take(at_server(recorded("openssl_tls13")[0][:43], flags=events_module.WIRE_KNOWN))
     assert handshakes.settle(SECOND, everything=True) == [] and handshakes.losses()["handshake_parts"] == 1
 
 
 def test_an_encrypted_record_that_begins_like_a_hello_is_nothing():
-    handshakes = handshakes_module.Handshakes()
+    handshakes = collector_module.HandshakeCollector()
     finished = bytes.fromhex("160303002802fef2f9849f43f79615b1d3a9afeb07c9ea78b06db349738c0d96e7000684ff1b04d4439f13")
     handshakes.take(at_client(finished, flags=events_module.WIRE_KNOWN))
     assert handshakes.settle(SECOND, everything=True) == [] and handshakes.losses()["handshake_parts"] == 0
@@ -121,15 +121,15 @@ def test_a_hello_retry_that_was_copied_at_its_sender_loses_nothing():
     hello, answer = recorded("openssl_tls13_hello_retry")
     second, retry = hello.rindex(b"\x16\x03\x03", 0, len(hello) - 300), answer.index(b"\x14\x03\x03\x00\x01\x01")
     final = answer.index(b"\x16\x03\x03", retry)
-    handshakes, found = handshakes_module.Handshakes(), []
+    handshakes, found = collector_module.HandshakeCollector(), []
     known = {"flags": events_module.WIRE_KNOWN}
     for event in (from_client(hello[:second]), at_server(hello[:43], **known), from_server(answer[:final]), at_client(answer[:43], **known),
                   from_client(hello[second:], sequence=1 + second), at_server(hello[second:second + 43], sequence=1 + second, **known),
                   from_server(answer[final:], sequence=1 + final), at_client(answer[final:final + 43], sequence=1 + final, **known)):
         found += handshakes.take(event)
-    told = [entry(seen) for seen in found]
-    assert [(item["hello_retry"], names(item)) for item in told] == [(True, SUITES["openssl_tls13_hello_retry"])] * 2
-    assert {item["role"] for item in told} == {"client", "server"} and handshakes.losses()["handshake_parts"] == 0
+    results = [entry(seen) for seen in found]
+    assert [(item["hello_retry"], names(item)) for item in results] == [(True, SUITES["openssl_tls13_hello_retry"])] * 2
+    assert {item["role"] for item in results} == {"client", "server"} and handshakes.losses()["handshake_parts"] == 0
 
 
 def test_nobody_is_named_where_the_kernel_was_not_sure():
@@ -147,22 +147,22 @@ def test_the_server_is_who_answered_and_not_who_accepted():
 def test_a_failed_handshake_is_failed_on_both_sides_with_its_alert():
     hello, answer = recorded("openssl_protocol_version")
     found = everything(from_client(hello), at_server(hello), from_server(answer), at_client(answer))
-    told = [entry(seen) for seen in found]
-    assert {item["role"] for item in told} == {"client", "server"}
-    assert {(item["outcome"], item["alert"], item["version"]) for item in told} == {("failed", "protocol_version", None)}
-    assert all(item["offered"]["versions"] for item in told)
+    results = [entry(seen) for seen in found]
+    assert {item["role"] for item in results} == {"client", "server"}
+    assert {(item["outcome"], item["alert"], item["version"]) for item in results} == {("failed", "protocol_version", None)}
+    assert all(item["offered"]["versions"] for item in results)
 
 
 def test_a_client_may_still_refuse_a_tls12_server():
     hello, answer = recorded("openssl_tls12_ecdhe_ecdsa")
     seen, = everything(from_client(hello), at_client(answer), from_client(b"\x15\x03\x03\x00\x02\x02\x30", sequence=1 + len(hello), time=SECOND + 5))
-    told = entry(seen)
-    assert (told["outcome"], told["alert"], names(told)) == ("failed", "unknown_ca", SUITES["openssl_tls12_ecdhe_ecdsa"])
+    result = entry(seen)
+    assert (result["outcome"], result["alert"], names(result)) == ("failed", "unknown_ca", SUITES["openssl_tls12_ecdhe_ecdsa"])
 
 
-def test_a_hello_without_an_answer_waits_and_is_told():
+def test_a_hello_without_an_answer_waits_and_is_reported():
     hello, _answer = recorded("openssl_tls13")
-    handshakes = handshakes_module.Handshakes()
+    handshakes = collector_module.HandshakeCollector()
     assert handshakes.take(from_client(hello)) == []
     assert handshakes.settle(2 * SECOND) == []
     seen, = handshakes.settle(SECOND + tls_connection._PATIENCE + 1)
@@ -171,8 +171,8 @@ def test_a_hello_without_an_answer_waits_and_is_told():
 
 def test_a_handshake_begun_before_the_window_has_no_offer():
     seen, = everything(from_server(recorded("openssl_tls13")[1]))
-    told = entry(seen)
-    assert told["offered"] is None and told["sni"] is None and told["role"] == "server" and names(told) == SUITES["openssl_tls13"]
+    result = entry(seen)
+    assert result["offered"] is None and result["sni"] is None and result["role"] == "server" and names(result) == SUITES["openssl_tls13"]
 
 
 @pytest.mark.parametrize("cookie", [0, 5])
@@ -189,11 +189,11 @@ def test_ports_that_are_used_again_are_another_handshake():
 
 
 def test_so_many_and_not_more_are_held(monkeypatch):
-    monkeypatch.setattr(handshakes_module, "_MOST_OPEN", 3)
+    monkeypatch.setattr(collector_module, "_MAX_OPEN", 3)
     hello, _answer = recorded("openssl_tls13")
-    handshakes = handshakes_module.Handshakes()
-    told = [handshakes.take(data(hello, True, ((b"\x7f\0\0\1", 1000 + number), SERVER), pid=10)) for number in range(5)]
-    assert [len(seen) for seen in told] == [0, 0, 0, 1, 1] and told[3][0].local_port == 1000
+    handshakes = collector_module.HandshakeCollector()
+    results = [handshakes.take(data(hello, True, ((b"\x7f\0\0\1", 1000 + number), SERVER), pid=10)) for number in range(5)]
+    assert [len(seen) for seen in results] == [0, 0, 0, 1, 1] and results[3][0].local_port == 1000
     assert handshakes.losses()["handshake_parts"] == 2
 
 
@@ -201,28 +201,28 @@ def test_a_hello_that_is_sent_again_is_no_second_handshake():
     """Both ends of a TLS 1.3 connection are over with the ServerHello."""
     hello, answer = recorded("openssl_tls13")
     client, server = ((b"\x7f\0\0\1", 1000), SERVER), (SERVER, (b"\x7f\0\0\1", 1000))
-    handshakes, told = handshakes_module.Handshakes(), []
+    handshakes, results = collector_module.HandshakeCollector(), []
     for _sent in range(3):
-        told += handshakes.take(data(answer, True, server, pid=20))
-    assert [seen.role for seen in told] == ["server"]
-    told = handshakes.take(data(hello, True, client, pid=10))
+        results += handshakes.take(data(answer, True, server, pid=20))
+    assert [seen.role for seen in results] == ["server"]
+    results = handshakes.take(data(hello, True, client, pid=10))
     for _received in range(2):
-        told += handshakes.take(data(answer, False, client))
-    assert [seen.role for seen in told] == ["client"]
+        results += handshakes.take(data(answer, False, client))
+    assert [seen.role for seen in results] == ["client"]
     assert handshakes.settle(0, everything=True) == []
 
 
-def test_what_only_waits_for_an_alert_gives_way_without_a_loss(monkeypatch):
-    monkeypatch.setattr(handshakes_module, "_MOST_OPEN", 3)
+def test_a_connection_that_only_waits_for_an_alert_ends_without_a_loss(monkeypatch):
+    monkeypatch.setattr(collector_module, "_MAX_OPEN", 3)
     hello, answer = recorded("openssl_tls12_ecdhe_ecdsa")
-    handshakes, told = handshakes_module.Handshakes(), []
+    handshakes, results = collector_module.HandshakeCollector(), []
     for number in range(5):
         ends = ((b"\x7f\0\0\1", 1000 + number), SERVER)
-        told += handshakes.take(data(hello, True, ends, pid=10)) + handshakes.take(data(answer, False, ends))
-    assert [seen.outcome for seen in told] == ["negotiated"] * 2 and handshakes.losses()["handshake_parts"] == 0
+        results += handshakes.take(data(hello, True, ends, pid=10)) + handshakes.take(data(answer, False, ends))
+    assert [seen.outcome for seen in results] == ["negotiated"] * 2 and handshakes.losses()["handshake_parts"] == 0
 
 
-def test_a_certificate_that_cannot_be_read_is_told_as_such():
+def test_a_certificate_that_cannot_be_read_is_malformed():
     hello, answer = recorded("openssl_tls12_ecdhe_ecdsa")
     seen, = everything(from_client(hello), at_client(answer))
     assert entry(seen)["certificate"]["fingerprint_sha256"]
@@ -235,10 +235,10 @@ def test_equal_handshakes_are_counted_and_many_peers_put_together():
     for number in range(50):
         seen, = everything(data(hello, False, (SERVER, (bytes([10, 0, 0, number]), 1))), data(answer, True, (SERVER, (bytes([10, 0, 0, number]), 1)), pid=20))
         for _again in range(2):
-            assert hold(held, seen, 10)[0] is not None
-    told = [tls_entry(record, str) for record in held.values()]
-    assert sum(item["count"] for item in told) == 100
-    assert [item["peer"]["address"] for item in told] == ["10.0.0.%d" % number for number in range(5)] + [None]
+            assert count_handshake(held, seen, 10)[0] is not None
+    results = [tls_entry(record, str) for record in held.values()]
+    assert sum(item["count"] for item in results) == 100
+    assert [item["peer"]["address"] for item in results] == ["10.0.0.%d" % number for number in range(5)] + [None]
 
 
 def ssh_recording():
@@ -258,7 +258,7 @@ def ssh_recording():
 def test_both_ends_of_a_recorded_ssh_connection_say_the_same(name):
     sides = ssh_recording()[name]
     found = everything(from_client(sides["client"]), at_server(sides["client"]), from_server(sides["server"]), at_client(sides["server"]))
-    client, server = sorted((entry(seen) for seen in found), key=lambda told: told["role"])
+    client, server = sorted((entry(seen) for seen in found), key=lambda result: result["role"])
     assert client["outcome"] == server["outcome"] == ("failed" if "nothing in common" in name else "negotiated")
     assert client["software"] == server["peer_software"] and client["offered"]["key_exchange"]
     for key in ("key_exchange", "host_key", "host_key_bits", "cipher_client_to_server", "mac_server_to_client", "strict_kex"):
