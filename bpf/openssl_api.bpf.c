@@ -22,7 +22,7 @@
 #ifdef ATTACH_COOKIES
 #define HAVE_TASK_BTF	/* whatever has the link that these cookies come by has that too */
 #endif
-#include "common.bpf.h"
+#include "shared/common.bpf.h"
 #include "algorithm.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";

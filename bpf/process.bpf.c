@@ -4,8 +4,8 @@
  * Probe `process`: exec, fork and exit, so that a process which lived for a millisecond still has a name, a parent, a command
  * line and an exit code. BTF tracepoints (5.5+) need neither tracefs nor kprobes nor a trampoline.
  */
-#include "common.bpf.h"
-#include "path.bpf.h"
+#include "shared/common.bpf.h"
+#include "shared/path.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The event types a probe yields, and their binary layout: the mirror of bpf/events.h, which a unit test compares.
+"""The event types a probe yields, and their binary layout: the mirror of bpf/shared/events.h, which a unit test compares.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """

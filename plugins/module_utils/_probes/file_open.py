@@ -31,7 +31,7 @@ _MOST_WAITING = 20000
 # Files opened for writing are looked at when their process ends or the window does.
 _MOST_WRITTEN = 4096
 
-# Of a name as given, the kernel side takes so many bytes (MAX_NAME of bpf/events.h, with its NUL).
+# Of a name as given, the kernel side takes so many bytes (MAX_NAME of bpf/shared/events.h, with its NUL).
 _LONGEST_NAME = 4095
 
 _WRITES = os.O_WRONLY | os.O_RDWR

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The layout of events against bpf/events.h as a C compiler sees it and as the committed objects have it, and their decoding."""
+"""The layout of events against bpf/shared/events.h as a C compiler sees it and as the committed objects have it, and their decoding."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ansible_collections.cryptofleet.audit.plugins.module_utils._functions impor
 from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel import events, libbpf
 
 BPF = pathlib.Path(__file__).resolve().parents[3] / "bpf"
-HEADER = (BPF / "events.h").read_text()
+HEADER = (BPF / "shared" / "events.h").read_text()
 IMAGE = (77, 3, 123456789)
 SUBJECT = events.Subject(events.Image(*IMAGE), 5, 1000, 42, 4026531841, b"openssl")
 
@@ -87,7 +87,7 @@ def layout(tmp_path_factory):
         lines.append('printf("\\n");')
     folder = tmp_path_factory.mktemp("layout")
     (folder / "layout.c").write_text('#include <stdio.h>\n#include <linux/types.h>\n#include "events.h"\nint main(void) {\n%s\nreturn 0;\n}\n' % "\n".join(lines))
-    subprocess.run([tool("gcc", "gcc"), "-I", str(BPF), "-o", str(folder / "layout"), str(folder / "layout.c")], check=True)
+    subprocess.run([tool("gcc", "gcc"), "-I", str(BPF / "shared"), "-o", str(folder / "layout"), str(folder / "layout.c")], check=True)
     output = subprocess.run([str(folder / "layout")], check=True, capture_output=True, text=True).stdout
     found = {}
     for line in output.splitlines():

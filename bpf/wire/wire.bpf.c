@@ -10,8 +10,8 @@
  */
 #include "datagrams.bpf.h"
 #include "flows.bpf.h"
-#include "stateless.bpf.h"
-#include "wire_record.bpf.h"
+#include "single_packet.bpf.h"
+#include "send.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 

@@ -4,7 +4,7 @@
 #ifndef CRYPTOFLEET_OPEN_SYSCALLS_BPF_H
 #define CRYPTOFLEET_OPEN_SYSCALLS_BPF_H
 
-#include "common.bpf.h"
+#include "shared/common.bpf.h"
 
 #define AT_FDCWD (-100)
 

@@ -4,7 +4,7 @@
 #ifndef CRYPTOFLEET_SOCKETS_BPF_H
 #define CRYPTOFLEET_SOCKETS_BPF_H
 
-#include "common.bpf.h"
+#include "shared/common.bpf.h"
 #include <bpf/bpf_endian.h>
 
 /* Members of kernel types that only this object reads. libbpf ignores what follows the three underscores. */

@@ -4,8 +4,8 @@
 #ifndef CRYPTOFLEET_DATAGRAMS_BPF_H
 #define CRYPTOFLEET_DATAGRAMS_BPF_H
 
-#include "beginnings.bpf.h"
-#include "wire_record.bpf.h"
+#include "starts.bpf.h"
+#include "send.bpf.h"
 
 /* QUIC Initial packets: RFC 9000 17.2.2, RFC 9369 3.2. */
 #define QUIC_LONG_HEADER 0xf0

@@ -4,7 +4,7 @@
 #ifndef CRYPTOFLEET_PACKET_BPF_H
 #define CRYPTOFLEET_PACKET_BPF_H
 
-#include "common.bpf.h"
+#include "shared/common.bpf.h"
 
 /* From include/uapi/linux/bpf.h, as far as it is read: these layouts are ABI, and the verifier maps each access. */
 struct bpf_sock {

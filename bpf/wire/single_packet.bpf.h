@@ -8,8 +8,8 @@
 #define CRYPTOFLEET_STATELESS_BPF_H
 
 #include "flows.bpf.h"
-#include "places.bpf.h"
-#include "wire_record.bpf.h"
+#include "sent_hellos.bpf.h"
+#include "send.bpf.h"
 
 #define APPLICATION_DATA 23	/* RFC 8446 5.1 */
 #define HELLO_BEGINNING 11	/* the headers of record and message, and the version */

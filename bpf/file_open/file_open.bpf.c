@@ -12,9 +12,9 @@
  * files known to be something else end here. Opens of a name that hints at cryptography, or of a file known to be, go to the
  * shared ring; the first open of any other unknown file goes to a ring of its own, so that a storm there costs nothing here.
  */
-#include "common.bpf.h"
+#include "shared/common.bpf.h"
 #include "open_syscalls.bpf.h"
-#include "path.bpf.h"
+#include "shared/path.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 

@@ -4,7 +4,7 @@
 #ifndef CRYPTOFLEET_BEGINNINGS_BPF_H
 #define CRYPTOFLEET_BEGINNINGS_BPF_H
 
-#include "common.bpf.h"
+#include "shared/common.bpf.h"
 
 /* RFC 8446 5.1 and 4 */
 enum { CHANGE_CIPHER_SPEC = 20, ALERT = 21, HANDSHAKE = 22, CLIENT_HELLO = 1, SERVER_HELLO = 2, RECORD_HEADER = 5 };

@@ -4,7 +4,7 @@
 #ifndef CRYPTOFLEET_FLOWS_BPF_H
 #define CRYPTOFLEET_FLOWS_BPF_H
 
-#include "beginnings.bpf.h"
+#include "starts.bpf.h"
 
 enum phase {
 	IDLE,		/* a handshake may begin */

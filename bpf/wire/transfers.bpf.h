@@ -4,7 +4,7 @@
 #ifndef CRYPTOFLEET_TRANSFERS_BPF_H
 #define CRYPTOFLEET_TRANSFERS_BPF_H
 
-#include "common.bpf.h"
+#include "shared/common.bpf.h"
 
 /* Numbers: arch/x86/entry/syscalls/syscall_64.tbl, include/uapi/asm-generic/unistd.h. */
 #if defined(__TARGET_ARCH_x86)

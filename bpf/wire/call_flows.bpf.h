@@ -4,7 +4,7 @@
 #ifndef CRYPTOFLEET_CALL_FLOWS_BPF_H
 #define CRYPTOFLEET_CALL_FLOWS_BPF_H
 
-#include "beginnings.bpf.h"
+#include "starts.bpf.h"
 #include "sockets.bpf.h"
 
 #define MAX_FLIGHT 16384	/* bytes of plain text that are copied between two beginnings */
