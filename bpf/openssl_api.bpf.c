@@ -297,7 +297,7 @@ static __attribute__((noinline)) int called(struct pt_regs *ctx, __u64 library, 
 		if (any_unread)
 			read_again(slot, FRAME(ctx));
 	} else if (turned_from_tail_call(function, library, index, slot, reading.return_address)) {
-		count(COUNT_NESTED);
+		count(COUNT_NESTED_CALLS);
 		return 0;
 	}
 	fill_current_image(&key.image);

@@ -22,7 +22,7 @@ struct {
 	__type(value, struct exec_record);
 } scratch SEC(".maps");
 
-__noinline int walk_on(__u32 number)
+__noinline int walk_step_of(__u32 number)
 {
 	struct exec_record *record = bpf_map_lookup_elem(&scratch, &number);
 
@@ -117,7 +117,7 @@ int process_exit(__u64 *ctx)
 
 	/*
 	 * do_exit() counts signal->live down before this tracepoint, so 0 is the last thread, whichever it is. The leader may
-	 * have gone before it. Two last threads on two CPUs may both see 0: user space takes the first.
+	 * have exited before it. Two last threads on two CPUs may both see 0: user space takes the first.
 	 */
 	if (BPF_CORE_READ(task, signal, live.counter))
 		return 0;

@@ -1,14 +1,10 @@
 /* SPDX-FileCopyrightText: cryptofleet.audit contributors */
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Opens through io_uring, which return through no system call. Part of file_open.bpf.c, behind what it has for all opens.
- *
- * From Linux 6.0 on one kernel function does them all, and its request holds what was asked for and what came of it: where programs
- * can be at functions, these opens are seen like any other. It runs in the process itself or in a thread of it that the kernel made, with
- * the same files. Elsewhere they are only counted, at the tracepoint that every request passes. User space chooses.
- */
+/* Requests of io_uring in kernel memory: what an open asks for, its name, and the opcode of any request. */
 #ifndef CRYPTOFLEET_IO_URING_BPF_H
 #define CRYPTOFLEET_IO_URING_BPF_H
+
+#include "open_results.bpf.h"
 
 /* include/uapi/linux/io_uring.h */
 enum { IORING_OP_OPENAT = 18, IORING_OP_OPENAT2 = 28 };
@@ -64,7 +60,7 @@ struct ring_name {
 	char name[MAX_NAME];
 };
 
-/* Names of opens that are under way, where they hint at cryptography: when one has failed, its name is freed already. */
+/* Names of opens that are in progress, where they hint at cryptography: when one has failed, the kernel has freed its name already. By request. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 32);
@@ -88,87 +84,53 @@ static __always_inline const char *ring_open_name(struct io_open *open)
 	return BPF_CORE_READ(open, filename, name);
 }
 
-/* int io_openat2(struct io_kiocb *req, unsigned int issue_flags), io_uring/openclose.c: IORING_OP_OPENAT comes here too */
-SEC("fentry/io_openat2")
-int ring_open(__u64 *ctx)
+/* Keep the name of an open until its result is known. Returns nonzero where that is not possible. */
+static __always_inline int keep_ring_name(struct io_kiocb *asked)
 {
-	struct io_kiocb *asked = (struct io_kiocb *)ctx[0];
 	const char *name = ring_open_name((struct io_open *)&asked->cmd);
 	__u32 zero = 0, last4 = 0;
-	__u64 key = ctx[0];
+	__u64 key = (__u64)asked;
 	struct ring_name *copy = bpf_map_lookup_elem(&ring_scratch, &zero);
 	long size;
 
 	if (!copy)
 		return 0;
 	size = bpf_probe_read_kernel_str(copy->name, sizeof(copy->name), name);
-	if (size < SHORTEST_HINTED_NAME || bpf_probe_read_kernel(&last4, sizeof(last4), name + size - 5) || !hinted(last4))
+	if (size < SHORTEST_HINTED_NAME || bpf_probe_read_kernel(&last4, sizeof(last4), name + size - 5) || !has_hint(last4))
 		return 0;
-	if (bpf_map_update_elem(&ring_names, &key, copy, BPF_ANY))
-		count(COUNT_IO_URING_OPENS);
-	return 0;
+	return bpf_map_update_elem(&ring_names, &key, copy, BPF_ANY) != 0;
 }
 
-SEC("fexit/io_openat2")
-int ring_return(__u64 *ctx)
+static __always_inline int is_ring_open(__u8 opcode)
 {
-	struct io_kiocb *asked = (struct io_kiocb *)ctx[0];
-	struct io_open *open = (struct io_open *)&asked->cmd;
-	__u64 key = ctx[0];
-	struct request request;
-	int result;
-
-	if ((int)ctx[2] == 0 && !by_tracer()) {		/* else it is done again, by another thread */
-		result = BPF_CORE_READ(asked, cqe.res);
-		if (result >= 0 && BPF_CORE_READ(open, file_slot)) {
-			count(COUNT_IO_URING_OPENS);		/* the file went to the ring's own table */
-		} else {
-			request.place = AT_RING;
-			request.dirfd = BPF_CORE_READ(open, dfd);
-			request.flags = (__u32)BPF_CORE_READ(open, how.flags) & ~O_LARGEFILE;
-			request.name = bpf_map_lookup_elem(&ring_names, &key);
-			request.name_in_kernel = 1;
-			returned(&request, result);
-		}
-	}
-	bpf_map_delete_elem(&ring_names, &key);
-	return 0;
+	return opcode == IORING_OP_OPENAT || opcode == IORING_OP_OPENAT2;
 }
 
-static __always_inline int not_seen(__u8 opcode)
+static __always_inline __u8 opcode_of(__u64 request)
 {
-	if ((opcode == IORING_OP_OPENAT || opcode == IORING_OP_OPENAT2) && !by_tracer())
-		count(COUNT_IO_URING_OPENS);
-	return 0;
-}
-
-/* (struct io_kiocb *req), 6.5 */
-SEC("raw_tp/io_uring_submit_req")
-int ring_request(__u64 *ctx)
-{
-	return not_seen(BPF_CORE_READ((struct io_kiocb *)ctx[0], opcode));
+	return BPF_CORE_READ((struct io_kiocb *)request, opcode);
 }
 
 /*
- * Before 6.5. Its arguments moved: (ctx, opcode, user_data, ...), 5.14 (ctx, req, opcode, user_data, ...), 5.18 (ctx, req, user_data,
- * opcode, ...), 6.0 (req, ...). What the tracepoint writes down tells which, also of kernels with a later io_uring than their own.
+ * The opcode in the arguments of the tracepoint io_uring_submit_sqe, before 6.5. They moved: (ctx, opcode, user_data, ...),
+ * 5.14 (ctx, req, opcode, user_data, ...), 5.18 (ctx, req, user_data, opcode, ...), 6.0 (req, ...). The tracepoint's own record has the same
+ * order, and shows which it is, also of kernels with a later io_uring than their own.
  */
-SEC("raw_tp/io_uring_submit_sqe")
-int ring_entry(__u64 *ctx)
+static __always_inline __u8 submitted_opcode(__u64 *arguments)
 {
 	struct trace_event_raw_io_uring_submit_sqe *written = 0;
 	__u32 opcode_at, user_data_at;
 
 	if (bpf_core_field_exists(((struct io_kiocb *)0)->cmd))
-		return not_seen(BPF_CORE_READ((struct io_kiocb *)ctx[0], opcode));
+		return opcode_of(arguments[0]);
 	if (!bpf_core_field_exists(written->req))
-		return not_seen((__u8)ctx[1]);
+		return (__u8)arguments[1];
 	opcode_at = __builtin_preserve_field_info(written->opcode, BPF_FIELD_BYTE_OFFSET);
 	user_data_at = __builtin_preserve_field_info(written->user_data, BPF_FIELD_BYTE_OFFSET);
 	asm volatile("" : "+r"(opcode_at), "+r"(user_data_at));	/* not before the checks: where there is no such member, reading its place is an error */
 	if (opcode_at < user_data_at)
-		return not_seen((__u8)ctx[2]);
-	return not_seen((__u8)ctx[3]);
+		return (__u8)arguments[2];
+	return (__u8)arguments[3];
 }
 
 #endif

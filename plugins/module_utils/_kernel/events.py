@@ -31,8 +31,8 @@ LOOK_TLS, LOOK_SSH = 1, 2
 WIRE_KNOWN, WIRE_GAP, WIRE_START = 1, 2, 4
 
 # enum counter_id, in order
-COUNTERS = ("hits", "ring_full", "map_full", "user_fault", "unclassified", "nested", "ssh", "storage_full", "unparsed", "capped",
-            "io_uring_opens")
+COUNTERS = ("hits", "ring_full", "map_full", "user_fault", "unclassified_opens", "nested_calls", "ssh_starts", "socket_storage_full",
+            "unparsed_packets", "truncated_handshakes", "io_uring_opens")
 
 _HEADER = struct.Struct("<HHIQ")
 _SUBJECT = struct.Struct("<IIQIIQII16s")

@@ -167,7 +167,7 @@ class BpfProbe(Probe):
     def losses(self):
         losses = {name: number for name, number in self.counters().items() if name in ("ring_full", "map_full", "user_fault") and number}
         if self._missed:
-            losses["missed_runs"] = self._missed
+            losses["skipped_runs"] = self._missed
         return losses
 
     def close(self):

@@ -252,7 +252,7 @@ class FileOpenProbe(BpfProbe):
 
     def losses(self):
         losses = super().losses()
-        unclassified = self.counters()["unclassified"] + self._passed_over
+        unclassified = self.counters()["unclassified_opens"] + self._passed_over
         if unclassified:
             losses["unclassified_opens"] = unclassified
         if self.counters()["io_uring_opens"]:

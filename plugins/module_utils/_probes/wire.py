@@ -133,7 +133,7 @@ class WireTap(BpfProbe):
 
     def losses(self):
         losses = super().losses()
-        losses.update((name, number) for name, number in self.counters().items() if name in ("storage_full", "unparsed", "capped") and number)
+        losses.update((name, number) for name, number in self.counters().items() if name in ("socket_storage_full", "unparsed_packets", "truncated_handshakes") and number)
         return losses
 
     def _detach(self):
@@ -190,4 +190,4 @@ class SshKexProbe(WireProbe):
     """Yields WireData through the tap. A hit is the beginning of one direction of a connection."""
 
     name = "ssh_kex"
-    counter = "ssh"
+    counter = "ssh_starts"
