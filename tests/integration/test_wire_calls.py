@@ -104,7 +104,7 @@ def test_none_is_nobodys(seen):
 
 def test_the_profile_says_what_it_leaves_out(seen):
     reasons = [reason for reason in seen.profile["coverage"]["reasons"] if reason.startswith("probe tls_handshake is partial: ")]
-    assert len(reasons) == 1 and all(word in reasons[0] for word in ("alone", "QUIC", "DTLS", "io_uring", "sendfile", "splice", "kernel's own"))
+    assert len(reasons) == 1 and all(word in reasons[0] for word in ("exclusively", "QUIC", "DTLS", "io_uring", "sendfile", "splice", "kernel's own"))
     assert process(seen.profile, seen.client)["coverage"] == "observed"
 
 

@@ -251,6 +251,22 @@ def test_operation():
     assert events.decode(record(5, key + struct.pack("<II", 128, 0))).key_bits == 128
 
 
+def wire_body(family=4, direction=1, data=b"hello", behind=b"\0" * 59):
+    ends = struct.pack("16s16s", b"\x7f\0\0\1", b"\x7f\0\0\2")
+    return struct.pack("<QQIIIHBBBBHHH", 8, 9, 10, 11, 700, len(data), family, 6, direction, 4, 443, 40000, 0) + ends + data + behind
+
+
+def test_wire():
+    """Each value is under its own name."""
+    expected = events.WireData(time=999, subject=SUBJECT, cookie=8, cgroup=9, network_namespace=10, sequence=11, payload_size=700, family=4, protocol=6,
+                               outgoing=True, flags=events.WIRE_START, local=b"\x7f\0\0\1", local_port=443, remote=b"\x7f\0\0\2", remote_port=40000,
+                               data=b"hello")
+    found = events.decode(record(6, wire_body()))
+    assert found == expected and type(found) is events.WireData
+    found = events.decode(record(6, wire_body(6, 0)))
+    assert not found.outgoing and len(found.local) == len(found.remote) == 16
+
+
 @pytest.mark.parametrize("broken", [
     record(3, b"\0" * 8, abi=2), record(9, b"\0" * 8), record(3, b"\0" * 8, size=12), record(3, b"\0" * 8) + b"x",
 ])

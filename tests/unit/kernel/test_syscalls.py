@@ -26,9 +26,9 @@ def test_whether_programs_at_kernel_functions_may_be_loaded(monkeypatch, number,
     assert syscalls.takes_function_programs() is takes
 
 
-def test_no_runs_are_missed_of_what_is_no_program():
+def test_no_runs_are_skipped_of_what_is_no_program():
     with open(os.devnull, "rb") as stream:
-        assert syscalls.missed_runs(stream.fileno()) == 0
+        assert syscalls.skipped_runs(stream.fileno()) == 0
 
 
 @pytest.fixture
