@@ -54,6 +54,8 @@ def _attributes(build_id, watermark):
     flags = _FLAG_MMAP | _FLAG_MMAP2 | _FLAG_SAMPLE_ID_ALL | _FLAG_USE_CLOCKID | _FLAG_WATERMARK
     if build_id:
         flags |= _FLAG_BUILD_ID
+    # struct perf_event_attr: type, size, config, period, sample_type, read_format, flags, wakeup_watermark, bp_type, bp_addr, bp_len,
+    # branch_sample_type, sample_regs_user, sample_stack_user, clockid, sample_regs_intr, aux_watermark, sample_max_stack, reserved
     return struct.pack("<IIQQQQQIIQQQQIiQIHH", _TYPE_SOFTWARE, _ATTRIBUTE_SIZE, _COUNT_SW_DUMMY, 0, _SAMPLE_TIME, 0, flags,
                        watermark, 0, 0, 0, 0, 0, 0, _CLOCK_BOOTTIME, 0, 0, 0, 0)
 

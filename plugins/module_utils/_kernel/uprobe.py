@@ -224,6 +224,7 @@ def _open_uprobe(kind, path, offset, program_fd, cookie):
     :returns: int, the descriptor whose close detaches: of a link where there is a cookie, else of the perf event.
     """
     path_buffer = ctypes.create_string_buffer(path)
+    # struct perf_event_attr: type, size, config, period, sample_type, read_format, flags, wakeup_events, bp_type, uprobe_path, probe_offset; then zeros
     attributes = struct.pack("<IIQQQQQIIQQ", kind, _ATTRIBUTE_SIZE, 0, 0, 0, 0, 0, 0, 0, ctypes.addressof(path_buffer), offset)
     # Any CPU: the program runs for all of them, the event is only what it hangs on.
     fd = syscalls.perf_event_open(attributes.ljust(_ATTRIBUTE_SIZE, b"\0"), -1, 0)

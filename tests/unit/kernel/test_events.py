@@ -246,7 +246,7 @@ def test_operation():
     event = events.decode(record(5, key + struct.pack("<II", 128, 0)))
     assert event.key == events.OperationKey(*IMAGE, 2, 17, 1, 0, 256, 0, 0, b"AES-256-GCM")
     assert events.decode_operation_key(key) == event.key
-    assert event.key_bits == 256, "what an argument gives is before what the object tells"
+    assert event.key_bits == 256, "the size in an argument has precedence over that of the object"
     key = struct.pack("<IIQHHBBHII24s", *IMAGE, 2, 17, 1, 0, 0, 0, 0, b"")
     assert events.decode(record(5, key + struct.pack("<II", 128, 0))).key_bits == 128
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where in a function a uprobe goes, and how functions that can't be probed are told from those that can."""
+"""Where in a function a uprobe goes, and which functions of a file could not be probed."""
 
 from __future__ import annotations
 
