@@ -18,9 +18,9 @@
  * unknown file goes to a ring of its own, so that a storm there costs nothing here.
  */
 #include "shared/common.bpf.h"
-#include "io_uring.bpf.h"
-#include "open_results.bpf.h"
-#include "open_syscalls.bpf.h"
+#include "file_open/io_uring.bpf.h"
+#include "file_open/open_results.bpf.h"
+#include "file_open/open_syscalls.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 

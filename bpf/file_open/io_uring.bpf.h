@@ -4,7 +4,7 @@
 #ifndef CRYPTOFLEET_IO_URING_BPF_H
 #define CRYPTOFLEET_IO_URING_BPF_H
 
-#include "open_results.bpf.h"
+#include "file_open/open_results.bpf.h"
 
 /* include/uapi/linux/io_uring.h */
 enum { IORING_OP_OPENAT = 18, IORING_OP_OPENAT2 = 28 };

@@ -4,7 +4,7 @@
 #ifndef CRYPTOFLEET_OPEN_RECORDS_BPF_H
 #define CRYPTOFLEET_OPEN_RECORDS_BPF_H
 
-#include "request.bpf.h"
+#include "file_open/request.bpf.h"
 #include "shared/path.bpf.h"
 
 #define PF_IO_WORKER 0x10	/* include/linux/sched.h, 5.12: a thread of io_uring, which has a name of its own */

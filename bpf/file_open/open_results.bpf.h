@@ -4,7 +4,7 @@
 #ifndef CRYPTOFLEET_OPEN_RESULTS_BPF_H
 #define CRYPTOFLEET_OPEN_RESULTS_BPF_H
 
-#include "open_records.bpf.h"
+#include "file_open/open_records.bpf.h"
 
 #define S_IFMT 0170000
 #define S_IFREG 0100000

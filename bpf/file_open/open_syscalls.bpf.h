@@ -4,7 +4,7 @@
 #ifndef CRYPTOFLEET_OPEN_SYSCALLS_BPF_H
 #define CRYPTOFLEET_OPEN_SYSCALLS_BPF_H
 
-#include "request.bpf.h"
+#include "file_open/request.bpf.h"
 
 /* Numbers: arch/x86/entry/syscalls/syscall_{64,32}.tbl, include/uapi/asm-generic/unistd.h. */
 #if defined(__TARGET_ARCH_x86)

@@ -4,8 +4,8 @@
 #ifndef CRYPTOFLEET_CALL_FLOWS_BPF_H
 #define CRYPTOFLEET_CALL_FLOWS_BPF_H
 
-#include "record_headers.bpf.h"
-#include "sockets.bpf.h"
+#include "wire/record_headers.bpf.h"
+#include "wire/sockets.bpf.h"
 
 enum call_phase {
 	IDLE,		/* a handshake may start with the next call */

@@ -4,7 +4,7 @@
 #ifndef CRYPTOFLEET_CALL_RECORDS_BPF_H
 #define CRYPTOFLEET_CALL_RECORDS_BPF_H
 
-#include "call_flows.bpf.h"
+#include "wire/call_flows.bpf.h"
 
 #define MAX_COPIED 16384	/* bytes of one handshake in one direction */
 #define MAX_PIECES (MAX_COPIED / MAX_WIRE_DATA)

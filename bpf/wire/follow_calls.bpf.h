@@ -4,9 +4,9 @@
 #ifndef CRYPTOFLEET_FOLLOW_CALLS_BPF_H
 #define CRYPTOFLEET_FOLLOW_CALLS_BPF_H
 
-#include "call_flows.bpf.h"
-#include "call_records.bpf.h"
-#include "transfers.bpf.h"
+#include "wire/call_flows.bpf.h"
+#include "wire/call_records.bpf.h"
+#include "wire/transfers.bpf.h"
 
 #define MAX_SSH 8192
 #define MAX_STEPS 24		/* of one buffer, each a record's header or the rest of one */

@@ -4,9 +4,9 @@
 #ifndef CRYPTOFLEET_FOLLOW_RECORDS_BPF_H
 #define CRYPTOFLEET_FOLLOW_RECORDS_BPF_H
 
-#include "sent_hellos.bpf.h"
-#include "tcp_flows.bpf.h"
-#include "wire_records.bpf.h"
+#include "wire/sent_hellos.bpf.h"
+#include "wire/tcp_flows.bpf.h"
+#include "wire/wire_records.bpf.h"
 
 #define MAX_SSH 8192
 #define MAX_AFTER_GAP 4096	/* bytes copied after a gap in the sequence */

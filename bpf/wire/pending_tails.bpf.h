@@ -7,7 +7,7 @@
 #ifndef CRYPTOFLEET_PENDING_TAILS_BPF_H
 #define CRYPTOFLEET_PENDING_TAILS_BPF_H
 
-#include "stream_position.bpf.h"
+#include "wire/stream_position.bpf.h"
 
 /* Where a tail starts -> how many bytes it has. */
 struct {

@@ -4,7 +4,7 @@
 #ifndef CRYPTOFLEET_SENT_HELLOS_BPF_H
 #define CRYPTOFLEET_SENT_HELLOS_BPF_H
 
-#include "stream_position.bpf.h"
+#include "wire/stream_position.bpf.h"
 
 struct hello_key {
 	struct stream_position position;	/* without it a peer could make another hello look known, by using its random again */

@@ -4,10 +4,10 @@
 #ifndef CRYPTOFLEET_SINGLE_PACKET_BPF_H
 #define CRYPTOFLEET_SINGLE_PACKET_BPF_H
 
-#include "pending_tails.bpf.h"
-#include "sent_hellos.bpf.h"
-#include "tcp_flows.bpf.h"
-#include "wire_records.bpf.h"
+#include "wire/pending_tails.bpf.h"
+#include "wire/sent_hellos.bpf.h"
+#include "wire/tcp_flows.bpf.h"
+#include "wire/wire_records.bpf.h"
 
 #define CHANGE_CIPHER_SPEC_RECORD 6	/* size of the whole record, as the next */
 #define ALERT_RECORD 7

@@ -4,7 +4,7 @@
 #ifndef CRYPTOFLEET_STREAM_POSITION_BPF_H
 #define CRYPTOFLEET_STREAM_POSITION_BPF_H
 
-#include "packet.bpf.h"
+#include "wire/packet.bpf.h"
 
 struct stream_position {
 	__u64 source;		/* low half of the sender's address */

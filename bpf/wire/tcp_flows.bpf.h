@@ -4,8 +4,8 @@
 #ifndef CRYPTOFLEET_TCP_FLOWS_BPF_H
 #define CRYPTOFLEET_TCP_FLOWS_BPF_H
 
-#include "packet.bpf.h"
-#include "record_headers.bpf.h"
+#include "wire/packet.bpf.h"
+#include "wire/record_headers.bpf.h"
 
 enum phase {
 	IDLE,		/* a handshake may start */

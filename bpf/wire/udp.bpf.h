@@ -4,8 +4,8 @@
 #ifndef CRYPTOFLEET_UDP_BPF_H
 #define CRYPTOFLEET_UDP_BPF_H
 
-#include "record_headers.bpf.h"
-#include "wire_records.bpf.h"
+#include "wire/record_headers.bpf.h"
+#include "wire/wire_records.bpf.h"
 
 /* QUIC Initial packets: RFC 9000 17.2.2, RFC 9369 3.2. */
 #define QUIC_LONG_HEADER 0xf0

@@ -8,11 +8,11 @@
  * Only lengths are parsed here: of TLS, the program goes from record header to record header and copies what is not
  * encrypted; user space parses it. After the first data segments of a direction a packet costs one helper call.
  */
-#include "follow_records.bpf.h"
-#include "packet.bpf.h"
-#include "single_packet.bpf.h"
-#include "udp.bpf.h"
-#include "wire_records.bpf.h"
+#include "wire/follow_records.bpf.h"
+#include "wire/packet.bpf.h"
+#include "wire/single_packet.bpf.h"
+#include "wire/udp.bpf.h"
+#include "wire/wire_records.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 

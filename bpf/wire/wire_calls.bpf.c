@@ -8,9 +8,9 @@
  * The program follows record headers, as wire.bpf.c does. Bytes are copied once it is clear that they belong to a handshake: where a program
  * reads a header and then the record, or an SSH banner letter by letter, what it read first is kept until then.
  */
-#include "follow_calls.bpf.h"
-#include "sockets.bpf.h"
-#include "transfers.bpf.h"
+#include "wire/follow_calls.bpf.h"
+#include "wire/sockets.bpf.h"
+#include "wire/transfers.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 

@@ -4,7 +4,7 @@
 #ifndef CRYPTOFLEET_WIRE_RECORDS_BPF_H
 #define CRYPTOFLEET_WIRE_RECORDS_BPF_H
 
-#include "packet.bpf.h"
+#include "wire/packet.bpf.h"
 
 #define MAX_COPIED 16384	/* bytes of one handshake in one direction */
 
