@@ -110,7 +110,7 @@ def test_all_is_refused():
     assert_reduced(document, "no probe could be attached", "process: ", "file_open: ", "library_load: ", "openssl_api: ",
                    "tls_handshake: ", "ssh_kex: ")
     error = ask("trace", faults=faults, duration=1, engine="libbpf").error
-    assert error.startswith("engine libbpf can't run here: no probe could be attached: process: the kernel refused it")
+    assert error.startswith("engine libbpf can't run here: no probe could be attached: process: the kernel refused to load the object")
     document = ask("preflight", faults=faults).document
     assert_reduced(document, "R8 !read_ok")
 

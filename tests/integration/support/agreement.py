@@ -26,7 +26,7 @@ def wire_traced(**request):
     coverage = window.profile["coverage"]
     assert {probe["name"]: probe["status"] for probe in coverage["probes"] if probe["status"] != "disabled"} == dict.fromkeys(
         ("process", "library_load", "tls_handshake", "ssh_kex"), "attached")
-    assert not set(coverage["lost"]) & {"ring_full", "map_full", "storage_full", "missed_runs", "perf_records"}, coverage["lost"]
+    assert not set(coverage["lost"]) & {"ring_full", "map_full", "socket_storage_full", "skipped_runs", "perf_records"}, coverage["lost"]
 
 
 class Row(NamedTuple):

@@ -57,4 +57,4 @@ def traced_at_calls(**request):
     coverage = window.profile["coverage"]
     for name in ("tls_handshake", "ssh_kex"):
         assert (probe(window.profile, name)["status"], probe(window.profile, name)["errno"]) == ("partial", "EPERM")
-    assert not set(coverage["lost"]) & {"ring_full", "storage_full", "user_fault", "capped"}, coverage["lost"]
+    assert not set(coverage["lost"]) & {"ring_full", "socket_storage_full", "user_fault", "truncated_handshakes"}, coverage["lost"]

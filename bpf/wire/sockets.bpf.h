@@ -1,13 +1,13 @@
 /* SPDX-FileCopyrightText: cryptofleet.audit contributors */
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* From a descriptor of the running task to its TCP socket. */
+/* TCP sockets as the kernel has them: from a descriptor of the running task to its socket, and the addresses of both ends. */
 #ifndef CRYPTOFLEET_SOCKETS_BPF_H
 #define CRYPTOFLEET_SOCKETS_BPF_H
 
-#include "common.bpf.h"
+#include "shared/common.bpf.h"
 #include <bpf/bpf_endian.h>
 
-/* Members of kernel types that only this object reads. libbpf ignores what follows the three underscores. */
+/* Members of kernel types that only this object reads. libbpf ignores the three underscores and what follows. */
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct file___socket {
@@ -55,7 +55,7 @@ struct socket {
 enum { INET = 2, INET6 = 10, STREAM = 1, TCP = 6 };
 
 /*
- * The socket that a descriptor of the task is, with its number in sockfs, which no two sockets have at a time; NULL where it is no TCP socket.
+ * The TCP socket behind a descriptor of the task, or NULL. Sets its inode number in sockfs, which is unique among the sockets that exist.
  * Only for a descriptor that a system call has just used: it is not compared with the size of the table.
  */
 static __always_inline struct sock___tcp *tcp_socket_of(struct task_struct *task, unsigned int fd, __u64 *number)
@@ -82,7 +82,7 @@ static __always_inline struct sock___tcp *tcp_socket_of(struct task_struct *task
 	return sock;
 }
 
-static __always_inline void fill_ends(struct wire_event *event, struct sock___tcp *sock)
+static __always_inline void fill_addresses(struct wire_event *event, struct sock___tcp *sock)
 {
 	__u64 *remote = (__u64 *)event->remote;
 	__u32 *words = (__u32 *)event->remote;

@@ -1,8 +1,8 @@
 /* SPDX-FileCopyrightText: cryptofleet.audit contributors */
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the probes tell user space: event records and counter maps. plugins/module_utils/_kernel/events.py mirrors this file;
- * tests/unit compares both. Self-contained but for the __uNN types. Every padding is written out; fields are append-only,
+ * What passes between the probes and user space: event records, counter maps and settings. plugins/module_utils/_kernel/events.py mirrors this
+ * file; tests/unit compares both. Self-contained but for the __uNN types. Every padding is written out; fields are append-only,
  * and a changed layout raises EVENT_ABI: user space refuses records of another ABI.
  */
 #ifndef CRYPTOFLEET_EVENTS_H
@@ -33,7 +33,7 @@ struct image {
 	__u64 start;	/* task->start_boottime of the leader, ns */
 };
 
-/* Who: enough to name a process that is gone before anyone looks. */
+/* Who did it: enough to name a process that is gone before user space reads the record. */
 struct subject {
 	struct image image;
 	__u32 parent_pid;
@@ -45,13 +45,13 @@ struct subject {
 };
 
 /*
- * Paths travel as components from the leaf to the root of the mount namespace, each ended by a NUL, as the dentry walk finds
- * them. PATH_COMPLETE says that the walk reached the root.
+ * A path is sent as its components from the leaf to the root of the mount namespace, each ended by a NUL, as the dentry walk finds
+ * them. PATH_COMPLETE: the walk reached the root.
  */
 enum path_flag {
 	PATH_COMPLETE = 1,
 	ARGUMENTS_TRUNCATED = 2,
-	OPEN_NOT_COUNTED = 4,	/* the counter map was full: this record stands for itself alone */
+	OPEN_NOT_COUNTED = 4,	/* the counter map was full: this record counts as one open */
 };
 
 #define MAX_ARGUMENTS 4096
@@ -79,7 +79,7 @@ struct fork_event {
 struct exit_event {
 	struct event_header header;
 	struct subject subject;
-	__s32 exit_code;		/* as wait(2) gives it: status << 8 | signal */
+	__s32 exit_code;		/* as of wait(2): status << 8 | signal */
 	__u32 pad;
 };
 
@@ -90,7 +90,7 @@ struct open_key {
 	__u32 device;
 	__u32 open_flags;
 	__s32 error;			/* 0, or -errno */
-	__u32 variant;			/* inode generation: a number used again is another file; of a failed open, a hash of its name */
+	__u32 variant;			/* inode generation, as inode numbers are reused; of a failed open, a hash of its name */
 };
 
 struct counter {
@@ -124,27 +124,26 @@ enum inode_class {
 	INODE_CRYPTO = 2,
 };
 
-/* No byte of UTF-8. */
+/* Neither is a byte of UTF-8. NAME_UNREAD alone is a name or number that could not be read. */
 #define NAME_CUT ((char)0xff)
-/* Nor is this. Alone it stands for a name or number that could not be read. */
 #define NAME_UNREAD ((char)0xfe)
 
 /* One counter for each (image, library, function, algorithm, direction). */
 struct operation_key {
 	struct image image;
-	__u16 library;			/* index user space gave the attached file */
+	__u16 library;			/* index of the attached file, set by user space */
 	__u16 function;			/* index into the function tables of user space, all libraries' in one */
 	__u8 operation;			/* enum direction */
 	__u8 internal;			/* called from inside the library itself */
 	__u16 key_bits;			/* where an argument gives it: then each size is counted by itself */
 	__u32 nid;			/* the library's number of the algorithm, 0 where it has a name only */
 	__u32 digest_nid;
-	char name[24];			/* algorithm by name, NUL padded; empty where nid tells; the last is NAME_CUT where it was longer, NAME_UNREAD alone where it could not be read */
+	char name[24];			/* algorithm by name, NUL padded; empty where there is a nid; the last byte is NAME_CUT where it was longer */
 };
 
 struct operation {
 	struct counter counter;
-	__u32 key_bits;			/* of the cipher, where the object tells */
+	__u32 key_bits;			/* of the cipher, where its object has it */
 	__u32 pad;
 };
 
@@ -180,16 +179,16 @@ enum wire_look {
 };
 
 enum wire_flag {
-	WIRE_KNOWN = 1,		/* a hello that was sent from this host and copied there: only its beginning is here */
+	WIRE_KNOWN = 1,		/* a hello that was sent from this host and copied there: only its headers and random are here */
 	WIRE_GAP = 2,		/* bytes before this one are missing: they were lost on their way, or come later */
-	WIRE_START = 4,		/* the first byte is that of a record, or of an SSH stream: what came before it is over */
+	WIRE_START = 4,		/* the first byte starts a record, or an SSH stream: nothing before it continues here */
 };
 
 #define MAX_WIRE_DATA 4096
 
 /*
- * Plain-text bytes of a handshake from one packet. Its own memory ends behind data_size: the record may be longer.
- * subject.image.pid is 0 where it is not certain who sent it. cookie is 0 where the connection has no socket of its own yet.
+ * Unencrypted bytes of a handshake from one packet. The record may be longer than data_size: what is behind is undefined.
+ * subject.image.pid is 0 where the sender is not certain. cookie is 0 where the connection has no socket of its own yet.
  */
 struct wire_event {
 	struct event_header header;
@@ -214,9 +213,9 @@ struct wire_event {
 
 /* The read-only data of every object, whole: user space writes it before load. */
 struct settings {
-	__u64 wake_at_bytes;	/* wake the reader early once a ring holds this much; otherwise it comes by itself every tick */
+	__u64 wake_at_bytes;	/* wake the reader early once a ring holds this much; otherwise it reads every tick */
 	__u32 tracer_pid;	/* the tracer's own opens and calls are not observations */
-	__u32 library;		/* index user space gave the attached file; of the wire's programs what to look for, bits of enum wire_look */
+	__u32 library;		/* index of the attached file; of the wire programs what to look for, bits of enum wire_look */
 };
 
 /* Per-CPU counters of each probe. */
@@ -225,13 +224,13 @@ enum counter_id {
 	COUNT_RING_FULL,	/* events lost: the ring buffer was full */
 	COUNT_MAP_FULL,		/* counters lost: the counter map was full */
 	COUNT_USER_FAULT,	/* user memory could not be read */
-	COUNT_UNCLASSIFIED,	/* opens of files of unknown content not reported: their own ring was full */
-	COUNT_NESTED,		/* calls that were part of another counted call */
-	COUNT_SSH,		/* beginnings of SSH connections, each direction one */
-	COUNT_STORAGE_FULL,	/* a socket's state could not be kept: only its first packet was copied */
-	COUNT_UNPARSED,		/* packets whose headers are none the program can step over */
-	COUNT_CAPPED,		/* handshakes longer than what is copied of one */
-	COUNT_IO_URING_OPENS,	/* opens through io_uring that are not looked into */
+	COUNT_UNCLASSIFIED_OPENS,	/* opens of files of unknown content not reported: their own ring was full */
+	COUNT_NESTED_CALLS,	/* calls that were part of another counted call */
+	COUNT_SSH_STARTS,	/* starts of SSH connections, each direction one */
+	COUNT_SOCKET_STORAGE_FULL,	/* a socket's state could not be kept: only its first packet was copied */
+	COUNT_UNPARSED_PACKETS,	/* packets with extension headers that the program can't skip */
+	COUNT_TRUNCATED_HANDSHAKES,	/* handshakes longer than what is copied of one */
+	COUNT_IO_URING_OPENS,	/* opens through io_uring whose files are not reported */
 	COUNTER_IDS,
 };
 

@@ -1,10 +1,10 @@
 /* SPDX-FileCopyrightText: cryptofleet.audit contributors */
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which system calls move bytes of a socket, and where in user memory these are, from the registers at their return. */
+/* System calls that move bytes of a socket: which they are and where in user memory the bytes are, from the registers at their return. */
 #ifndef CRYPTOFLEET_TRANSFERS_BPF_H
 #define CRYPTOFLEET_TRANSFERS_BPF_H
 
-#include "common.bpf.h"
+#include "shared/common.bpf.h"
 
 /* Numbers: arch/x86/entry/syscalls/syscall_64.tbl, include/uapi/asm-generic/unistd.h. */
 #if defined(__TARGET_ARCH_x86)
@@ -25,29 +25,30 @@ enum { NR_READ = 0, NR_WRITE = 1, NR_READV = 19, NR_WRITEV = 20, NR_SENDTO = 44,
 enum { NR_READ = 63, NR_WRITE = 64, NR_READV = 65, NR_WRITEV = 66, NR_SENDTO = 206, NR_RECVFROM = 207, NR_SENDMSG = 211, NR_RECVMSG = 212 };
 #endif
 
-/* include/linux/socket.h: what was read is not gone from the socket, or is not of its stream (MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_ERRQUEUE) */
+/* include/linux/socket.h: MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_ERRQUEUE: what was read stays in the socket, or is not of its stream */
 #define NOT_OF_THE_STREAM (0x1 | 0x2 | 0x20 | 0x2000)
 
+/* Where the bytes of a call are, in user memory: in one buffer, or in the buffers of an array of struct iovec. */
 struct transfer {
-	__u64 bytes;	/* in user memory; NULL where there are parts */
-	__u64 parts;	/* struct iovec in user memory */
-	__u64 part_count;
+	__u64 buffer;	/* NULL where there is an array */
+	__u64 iov;
+	__u64 iov_count;
 };
 
-/* struct iovec and the part of struct user_msghdr that is read, include/uapi/linux/uio.h, include/linux/socket.h */
-struct part {
+/* include/uapi/linux/uio.h, and the head of struct user_msghdr, include/linux/socket.h */
+struct iovec {
 	__u64 base;
 	__u64 size;
 };
 
-struct message {
+struct user_msghdr {
 	__u64 name;
 	__u64 name_size;
-	__u64 parts;
-	__u64 part_count;
+	__u64 iov;
+	__u64 iov_count;
 };
 
-/* The first test on every system call of the host. */
+/* The first test on every system call of the host: everything else runs only where it is true. */
 static __always_inline int moves_bytes(long number)
 {
 #if defined(__TARGET_ARCH_x86)
@@ -73,29 +74,29 @@ static __always_inline int is_outgoing(long number)
 	return number == NR_WRITE || number == NR_WRITEV || number == NR_SENDTO || number == NR_SENDMSG;
 }
 
-/* Nonzero: no bytes of the stream. */
+/* Returns nonzero where the call moved no bytes of the stream. */
 static __always_inline int read_transfer(struct transfer *transfer, struct pt_regs *regs)
 {
 	long number = REGS_SYSCALL(regs);
-	struct message message = {};
+	struct user_msghdr message = {};
 	__u64 flags = 0;
 
-	transfer->bytes = 0;
-	transfer->parts = 0;
-	transfer->part_count = 0;
+	transfer->buffer = 0;
+	transfer->iov = 0;
+	transfer->iov_count = 0;
 	if (number == NR_READV || number == NR_WRITEV) {
-		transfer->parts = ARGUMENT2(regs);
-		transfer->part_count = ARGUMENT3(regs);
+		transfer->iov = ARGUMENT2(regs);
+		transfer->iov_count = ARGUMENT3(regs);
 	} else if (number == NR_SENDMSG || number == NR_RECVMSG) {
 		flags = ARGUMENT3(regs);
 		if (bpf_probe_read_user(&message, sizeof(message), (const void *)ARGUMENT2(regs))) {
 			count(COUNT_USER_FAULT);
 			return 1;
 		}
-		transfer->parts = message.parts;
-		transfer->part_count = message.part_count;
+		transfer->iov = message.iov;
+		transfer->iov_count = message.iov_count;
 	} else {
-		transfer->bytes = ARGUMENT2(regs);
+		transfer->buffer = ARGUMENT2(regs);
 		if (number == NR_SENDTO || number == NR_RECVFROM)
 			flags = ARGUMENT4(regs);
 	}

@@ -1,13 +1,13 @@
 /* SPDX-FileCopyrightText: cryptofleet.audit contributors */
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What every probe does: who is running, count, send. */
+/* What every probe needs: the shared ring, counters, settings, and the fields that identify the running process. */
 #ifndef CRYPTOFLEET_COMMON_BPF_H
 #define CRYPTOFLEET_COMMON_BPF_H
 
 #include "kernel.h"
 #include "events.h"
 
-/* User space creates the ring once and hands it to every object; its size there is what counts. */
+/* User space creates one ring and gives it to every object in place of this map; its size is set there. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096);
@@ -42,7 +42,7 @@ static __always_inline void fill_image(struct image *image, struct task_struct *
 	image->start = BPF_CORE_READ(task, group_leader, start_boottime);
 }
 
-/* The running task's image. Where the kernel lets a program follow typed pointers itself (5.11), that saves four helper calls. */
+/* The running task's image. Where a program may follow typed pointers itself (5.11), that saves four helper calls. */
 static __always_inline void fill_current_image(struct image *image)
 {
 #ifdef HAVE_TASK_BTF
@@ -64,7 +64,7 @@ static __always_inline void fill_header(struct event_header *header, __u16 type,
 	header->time = bpf_ktime_get_boot_ns();
 }
 
-/* Only for the running task: uid, cgroup and comm come from helpers that know no other. */
+/* Only for the running task: the helpers for uid, cgroup and comm know no other. */
 static __always_inline void fill_subject(struct subject *subject, struct task_struct *task)
 {
 	fill_image(&subject->image, task);

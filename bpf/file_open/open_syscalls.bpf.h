@@ -1,22 +1,10 @@
 /* SPDX-FileCopyrightText: cryptofleet.audit contributors */
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which system calls open a file, and what they were asked for, from the registers at their return. */
+/* System calls that open a file: which they are and what they were asked for, from the registers at their return. */
 #ifndef CRYPTOFLEET_OPEN_SYSCALLS_BPF_H
 #define CRYPTOFLEET_OPEN_SYSCALLS_BPF_H
 
-#include "common.bpf.h"
-
-#define AT_FDCWD (-100)
-
-enum { AT_OPEN, AT_HANDLE, AT_RING, PLACES };
-
-struct request {
-	__u32 place;		/* where it was seen */
-	int dirfd;
-	__u32 flags;
-	const char *name;	/* NULL where the call has none */
-	int name_in_kernel;	/* else it is in user memory */
-};
+#include "file_open/request.bpf.h"
 
 /* Numbers: arch/x86/entry/syscalls/syscall_{64,32}.tbl, include/uapi/asm-generic/unistd.h. */
 #if defined(__TARGET_ARCH_x86)
@@ -41,7 +29,7 @@ enum { NR_OPEN = 2, NR_CREAT = 85, NR_OPENAT = 257, NR_OPEN_BY_HANDLE_AT = 304, 
 enum { NR_OPENAT = 56, NR_OPEN_BY_HANDLE_AT = 265, NR_OPENAT2 = 437 };
 #endif
 
-/* The first test on every system call of the host, so the only one that must cost nothing. */
+/* The first test on every system call of the host: everything else runs only where it is true. */
 static __always_inline int is_open(long number)
 {
 	switch (number) {
@@ -70,8 +58,8 @@ static __always_inline __u32 open_how_flags(const void *how)
 	return (__u32)flags;
 }
 
-/* Which open this was: 0, or -1 where the system call is another. */
-static __always_inline int decode(struct pt_regs *regs, struct task_struct *task, struct request *request)
+/* Returns 0, or -1 where the system call is no open. */
+static __always_inline int decode_request(struct pt_regs *regs, struct task_struct *task, struct request *request)
 {
 	long number = REGS_SYSCALL(regs);
 

@@ -1,6 +1,6 @@
 /* SPDX-FileCopyrightText: cryptofleet.audit contributors */
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The path of a dentry, as components from the leaf to the root of its mount namespace. */
+/* The walk from a dentry to the root of its mount namespace, which gives the components of its path. */
 #ifndef CRYPTOFLEET_PATH_BPF_H
 #define CRYPTOFLEET_PATH_BPF_H
 
@@ -13,24 +13,24 @@
 /* The walk may end up to one component past MAX_WALK: the room for it keeps every write inside for the verifier. */
 #define WALK_ROOM (MAX_WALK + MAX_COMPONENT + 1)
 
-/* Where a walk is. In a map value, as the path it has written. */
+/* The state of a walk. In a map value, as is the path that it has written. */
 struct walk {
 	__u64 used;	/* bytes written so far */
 	struct dentry *dentry;
 	struct vfsmount *vfsmount;
 };
 
-#define WALK_ON (-1)
+#define WALK_UNFINISHED (-1)
 
 /*
- * Called by walk_path(), defined by each object: walk_step() on its own map value of that number. Not static, so the verifier checks one
- * step once, and not each step of each walk; and no pointers, because before 5.13 such a function can't be handed a map value.
+ * Called by walk_path(), defined by each object: walk_step() on its own map value of that number. A global function, so that the verifier checks
+ * one step once, and not each step of each walk; and without pointers, because before 5.13 a global function can't be given a map value.
  */
-int walk_on(__u32 number);
+int walk_step_of(__u32 number);
 
 /*
- * One name copied, or one mount stepped out of. Returns WALK_ON, or where that was the end 0 or PATH_COMPLETE. Copies names only, with no
- * look at their bytes. bpf_d_path() would do it in one call, but is allowed in few program types (kernel/trace/bpf_trace.c,
+ * Copies one name, or leaves one mount for the one it is mounted on. Returns WALK_UNFINISHED, or at the end 0 or PATH_COMPLETE. The bytes of names
+ * are not inspected. bpf_d_path() would do it in one call, but is allowed in few program types (kernel/trace/bpf_trace.c,
  * btf_allowlist_d_path).
  */
 static __always_inline int walk_step(struct walk *walk, char *buffer)
@@ -48,7 +48,7 @@ static __always_inline int walk_step(struct walk *walk, char *buffer)
 			return PATH_COMPLETE;
 		walk->dentry = BPF_CORE_READ(mount, mnt_mountpoint);
 		walk->vfsmount = (void *)above + bpf_core_field_offset(struct mount, mnt);
-		return WALK_ON;
+		return WALK_UNFINISHED;
 	}
 	parent = BPF_CORE_READ(dentry, d_parent);
 	if (!parent || parent == dentry)
@@ -73,19 +73,19 @@ static __always_inline int walk_step(struct walk *walk, char *buffer)
 		return 0;
 	buffer[size] = 0;
 	walk->used = size + 1;
-	return WALK_ON;
+	return WALK_UNFINISHED;
 }
 
-/* walk: that of the map value that walk_on() finds by its number. Returns 0 or PATH_COMPLETE. */
+/* walk: in the map value that walk_step_of() finds by this number. Returns 0 or PATH_COMPLETE. */
 static __always_inline __u32 walk_path(struct walk *walk, __u32 number, struct dentry *dentry, struct vfsmount *vfsmount)
 {
 	walk->used = 0;
 	walk->dentry = dentry;
 	walk->vfsmount = vfsmount;
 	for (int i = 0; i < MAX_COMPONENTS; i++) {
-		int end = walk_on(number);
+		int end = walk_step_of(number);
 
-		if (end != WALK_ON)
+		if (end != WALK_UNFINISHED)
 			return end;
 	}
 	return 0;
