@@ -25,7 +25,7 @@ _OPERATIONS = {
 _WITH_LIBSSL = ("tls_client", "tls_curl", "tls_server")
 _WITH_LIBCRYPTO = ("digests", "encryptions", "new_certificate", "many_inits", "untouched_name", *_WITH_LIBSSL)
 # the checks that fail where anything is lost, whatever it is
-_LOSS_CHECKS = ("coverage is complete, but for what this kernel can't tell", "nothing else is lost", "no probe has lost anything else")
+_LOSS_CHECKS = ("coverage is complete, but for what this kernel can't report", "nothing else is lost", "no probe has lost anything else")
 _BUILD_ID_NOTE = b"\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0"
 
 
@@ -75,7 +75,7 @@ def _coverage(checks: Checks, profile: Entry, load: Load) -> None:
         checks.holds(f"probe {probe['name']} is attached", probe["status"] == "attached", "attached",
                      {key: probe.get(key) for key in ("status", "reason", "errno", "verifier_log") if probe.get(key)})
         checks.holds(f"probe {probe['name']} has hits", probe["hits"] > 0, "more than 0", probe["hits"])
-    checks.equal("the window ended because it was told to", "signal", profile["window"]["ended_because"])
+    checks.equal("the window ended by a signal", "signal", profile["window"]["ended_because"])
 
 
 # --- processes ------------------------------------------------------------------------------------------------------------------

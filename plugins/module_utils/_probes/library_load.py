@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Probe `library_load`: executable mappings of crypto libraries, from perf. It needs no BPF.
+"""Probe `library_load`: executable mappings of crypto libraries, from perf events. It needs no BPF.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from .._kernel.perf import MappingReader
 from .._libraries import catalogue
+from .._libraries.private_files import is_private
 from .base import Probe
 
-# What perf writes for a file whose path does not fit or could not be had (kernel/events/core.c, perf_event_mmap_event)
+_DELETED = b" (deleted)"
+# What perf writes in place of a path that does not fit or could not be found out (kernel/events/core.c, perf_event_mmap_event)
 _UNNAMED = (b"//toolong", b"//enomem")
 
 
@@ -27,31 +29,38 @@ class LibraryLoadProbe(Probe):
         self._hits = 0
         self._lost = 0
         self._unnamed = 0
-        # recognising is a dozen regular expressions; a host maps the same few hundred files over and over
+        # path -> whether it is a library: recognising takes a dozen regular expressions, and a host maps the same few hundred files over and over
         self._known = {}
 
     def _open(self):
         self._reader = MappingReader()
         self.hook = "perf MMAP2 with build ids" if self._reader.build_ids else "perf MMAP2"
 
-    def _is_library(self, path):
+    def _kind(self, path):
+        """``(whether a path is of a crypto library, whether it is of a file that may carry a stack its name does not tell)``."""
         verdict = self._known.get(path)
         if verdict is None:
             if len(self._known) > 8192:
                 self._known.clear()
-            if path.endswith(b" (deleted)"):
-                path = path[:-len(b" (deleted)")]
-            verdict = self._known[path] = catalogue.recognise(path) is not None
+            bare = path[:-len(_DELETED)] if path.endswith(_DELETED) else path
+            verdict = self._known[path] = (catalogue.recognise(bare) is not None, is_private(bare))
         return verdict
 
     def read(self):
-        """The mappings of crypto libraries since the last call."""
+        """Take the mappings since the last call, of crypto libraries and of files that may carry a crypto stack.
+
+        :returns: list of LibraryMapped.
+        """
         if not self._reader:
             return []
         mappings = self._reader.read()
         self._unnamed += sum(1 for event in mappings if event.path in _UNNAMED)
-        found = [event for event in mappings if self._is_library(event.path)]
-        self._hits += len(found)
+        found = []
+        for event in mappings:
+            is_library, may_carry = self._kind(event.path)
+            self._hits += is_library
+            if is_library or may_carry:
+                found.append(event)
         return found
 
     def filenos(self):
