@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import re
 
@@ -57,3 +58,23 @@ def test_lines_can_be_read(page):
     """Text is wrapped; a row of a table may be longer, within reason."""
     lines = text_of(page).splitlines()
     assert not [line for line in lines if len(line) > (330 if line.startswith("|") else 140)]
+
+
+def fields(node):
+    """The names of all fields in a schema (set of str)."""
+    found = set()
+    if isinstance(node, dict):
+        found.update(node["properties"] if isinstance(node.get("properties"), dict) else ())
+        for part in node.values():
+            found |= fields(part)
+    elif isinstance(node, list):
+        for part in node:
+            found |= fields(part)
+    return found
+
+
+def test_every_field_is_in_the_reference():
+    reference = "".join(text_of(page) for page in (ROOT / "docs" / "reference").glob("*.md"))
+    described = set(re.findall(r"`(\w+)`", reference))
+    for path in (ROOT / "plugins" / "plugin_utils" / "schemas").glob("*.schema.json"):
+        assert not fields(json.loads(path.read_text(encoding="utf-8"))) - described, path.name
