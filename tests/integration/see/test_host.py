@@ -24,6 +24,7 @@ from ansible_collections.cryptofleet.audit.plugins.module_utils._host.ssh import
 from ansible_collections.cryptofleet.audit.plugins.module_utils._host.storage import read_storage
 from ansible_collections.cryptofleet.audit.plugins.module_utils._host.trust_store import read_trust_store
 from ansible_collections.cryptofleet.audit.tests.integration.support.faults import as_nobody, ask, for_everyone
+from ansible_collections.cryptofleet.audit.tests.integration.support.profile import reason
 from ansible_collections.cryptofleet.audit.tests.integration.support.programs import COLLECTIONS, PROGRAMS, environment, run
 
 __all__ = ["for_everyone"]  # a fixture
@@ -269,9 +270,9 @@ def test_a_signature_as_the_kernel_build_makes_it(tmp_path, options, hashed, alg
 def test_it_is_in_every_profile_and_can_be_left_out():
     document = ask("trace", duration=1, engine="procfs").document
     assert document["host_crypto"]["trust_store"]["bundles"][0]["roots"] > 100
-    assert not any("host_crypto" in reason for reason in document["coverage"]["reasons"])
+    assert reason(document, "host_crypto_disabled") is None
     document = ask("trace", duration=1, engine="procfs", host_crypto=False).document
-    assert document["host_crypto"] is None and "host_crypto was disabled by the user" in document["coverage"]["reasons"]
+    assert document["host_crypto"] is None and reason(document, "host_crypto_disabled")["effect"] == "note"
 
 
 @pytest.fixture
