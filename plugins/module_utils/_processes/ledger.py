@@ -14,6 +14,7 @@ from .._functions.families import FUNCTIONS
 from .._kernel import events, proc, syscalls
 from .._kernel.proc import TICK_NS
 from .._libraries import catalogue
+from .._libraries.facts import MappedFile
 from .._wire.handshake import hold
 from .records import FileRecord, OperationRecord, ProcessRecord
 from .session import Session
@@ -278,7 +279,7 @@ class Ledger:
         if len(record.libraries) >= self._bounds["libraries"]:
             record.left_out.setdefault("libraries", set()).add((path, build_id))
             return
-        library = self._library_facts.describe(path, record.mount_namespace, record.pid, build_id, how, source, time, deleted)
+        library = self._library_facts.describe(MappedFile(path, record.mount_namespace, record.pid, build_id, how, source, time, deleted))
         key = path if held is None else path + b"\0" + (build_id or "").encode()
         record.libraries[key] = library
         self._observer("library_load", time, record, library)
