@@ -1,6 +1,8 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""TLS and crypto stacks that processes carry inside themselves: each file is looked at once, within bounds, after the probes are detached.
+"""Finds the TLS and crypto stacks that are linked into programs or shipped with them. Runs after the probes are detached.
+
+Each file is searched once, within limits of processor time and bytes.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -17,82 +19,83 @@ from .._kernel import proc
 from .._libraries import catalogue
 from . import go, java, markers
 from . import rust as rust_stack
-from .stack import Stack
+from .stack import AUDIT_DATA, MARKER, Stack
 
-# What all looks of a window may cost, in seconds of this thread's processor time: about twenty programs of the size of node.
-MOST_SECONDS = 5.0
-_MOST_FILES = 1024  # mapped files of one process that are looked at
+# The most that all searches of a window may cost, in seconds of this thread's processor time: about twenty programs of the size of node.
+MAX_SECONDS = 5.0
+_MAX_FILES = 1024  # mapped files of one process that are searched
 
-# Folders of the dynamic linker: what lies there is a library by its name (ld.so(8), Debian's multiarch folders). A library that a
-# program brought along lies elsewhere.
-_LINKERS_FOLDERS = re.compile(rb"/(?:usr/)?(?:local/)?lib(?:32|64|x32)?(?:/[a-z0-9_]+-linux-[a-z0-9]+)?")
-# Libraries of the catalogue that bring a stack of another project inside them, or that a program brought along.
-_CARRIERS = ("libcrypto", "libssl", "python-ssl", "python-cryptography", "python-grpc", "ruby-openssl", "perl-ssleay", "erlang-crypto", "conscrypt",
-             "corretto-crypto", "librustls", "libs2n")
+# Folders of the dynamic linker (ld.so(8), Debian's multiarch folders). Files there are system libraries, which the catalogue recognises by
+# name. A library that a program ships with itself lies elsewhere.
+_SYSTEM_FOLDERS = re.compile(rb"/(?:usr/)?(?:local/)?lib(?:32|64|x32)?(?:/[a-z0-9_]+-linux-[a-z0-9]+)?")
+# Libraries of the catalogue that are searched nevertheless: they may contain another project's stack, or be a program's own copy.
+_SEARCHED_LIBRARIES = (
+    "libcrypto", "libssl", "python-ssl", "python-cryptography", "python-grpc", "ruby-openssl", "perl-ssleay", "erlang-crypto", "conscrypt",
+    "corretto-crypto", "librustls", "libs2n")
 _JVM = b"/libjvm.so"
 
 
-class Looked(NamedTuple):
-    """What is in one file. capped: bool, it was not searched to its end."""
+class FileStacks(NamedTuple):
+    """The stacks in one file."""
 
     stacks: Tuple[Stack, ...]
     build_id: Optional[str]
-    capped: bool
+    capped: bool  # the file was not searched to its end
 
 
-class Seen(NamedTuple):
-    """One stack in one process. path: bytes, the file that carries it; build_id: str or None, of that file; probed: bool, a probe was on it."""
+class ProcessStack(NamedTuple):
+    """One stack in one process."""
 
     stack: Stack
-    path: bytes
-    build_id: Optional[str]
-    probed: bool = False
+    path: bytes  # of the file that contains it
+    build_id: Optional[str]  # of that file
+    probed: bool = False  # a probe was attached to that file
 
 
-NOTHING = Looked((), None, False)
+_NO_STACKS = FileStacks((), None, False)
 
 
 class StackFinder:
-    """Finds the stacks of ProcessRecords. One for a window."""
+    """Finds the stacks of processes. One for a window."""
 
     def __init__(self, looker):
-        """:arg looker: Looker, which knows the ways into mount namespaces."""
+        """:arg looker: Looker, which finds the root directory of a mount namespace."""
         self._looker = looker
-        self._files = {}  # (device, inode, mtime, size) -> Looked
-        self._java = {}
+        self._files = {}  # (device, inode, mtime, size) -> FileStacks
+        self._java = {}  # (mount namespace, libjvm's path, arguments, open jars) -> Stack or None
         self._spent = 0.0
-        self.unsearched = 0  # files that were not searched, or not to their end, to keep within the bounds
+        self.unsearched = 0  # files that were not searched, or not to their end, because a limit was reached
 
-    def look(self, record):
-        """What a process carries.
+    def find(self, record):
+        """The stacks of a process.
 
-        :arg record: ProcessRecord; it may have ended.
-        :returns: list of Seen; None where its program could not be looked at, so that nothing is known.
+        :arg record: ProcessRecord; the process may have ended.
+        :returns: list of ProcessStack; None where its program could not be read, so that nothing is known.
         """
-        alive = _is_there(record)
-        program = self._program(record, alive)
+        running = _is_running(record)
+        program = self._program(record, running)
         if program is None:
             return None
-        found = [Seen(stack, record.exe, program.build_id) for stack in program.stacks]
-        if alive:
+        found = [ProcessStack(stack, record.exe, program.build_id) for stack in program.stacks]
+        if running:
             found += self._mapped(record)
         return found
 
-    def _program(self, record, alive):
-        """Looked of its executable, or None."""
+    def _program(self, record, running):
+        """The FileStacks of its executable, or None."""
         if record.exe is None:
             return None
-        if alive:
-            looked = self._of_file(b"/proc/%d/exe" % record.pid, None)
-            if looked is not None and _is_there(record):
-                return looked
+        if running:
+            found = self._of_file(b"/proc/%d/exe" % record.pid, None)
+            if found is not None and _is_running(record):
+                return found
         root = self._looker.root(record.mount_namespace, record.pid)
         if root is None or record.exe_inode is None or not record.exe.startswith(b"/"):
             return None
         return self._of_file(root + record.exe, record.exe_inode)
 
     def _mapped(self, record):
-        """Seen of the libraries it brought along, and of Java."""
+        """The stacks of the libraries it ships with itself, and of a Java virtual machine: list of ProcessStack."""
         found, seen, files = [], {record.exe}, 0
         try:
             for mapping in proc.read_maps(record.pid) or ():
@@ -101,98 +104,115 @@ class StackFinder:
                 seen.add(mapping.path)
                 if mapping.path.endswith(_JVM):
                     found += self._virtual_machine(record, mapping)
-                elif _is_private(mapping.path):
+                elif _is_searched(mapping.path):
                     files += 1
-                    if files > _MOST_FILES:
+                    if files > _MAX_FILES:
                         self.unsearched += 1
                         continue
-                    looked = self._of_mapping(record, mapping)
-                    found += [Seen(stack, mapping.path, looked.build_id) for stack in looked.stacks]
+                    in_file = self._of_mapping(record, mapping)
+                    found += [ProcessStack(stack, mapping.path, in_file.build_id) for stack in in_file.stacks]
         except PermissionError:
-            pass  # the ledger has it as not permitted
-        except OSError:  # no descriptor is left to this process
+            pass  # the ledger has counted the process as permission denied
+        except OSError:  # this process has no file descriptor left
             self.unsearched += 1
-        return found if _is_there(record) else []
+        return found if _is_running(record) else []
 
     def _of_mapping(self, record, mapping):
-        looked = self._of_file(b"/proc/%d/map_files/%x-%x" % (record.pid, mapping.start, mapping.end), None)
-        if looked is None and not mapping.deleted:
+        """The FileStacks of a mapped file; empty where it can't be read."""
+        found = self._of_file(b"/proc/%d/map_files/%x-%x" % (record.pid, mapping.start, mapping.end), None)
+        if found is None and not mapping.deleted:
             root = self._looker.root(record.mount_namespace, record.pid)
-            looked = self._of_file(root + mapping.path, mapping.inode) if root is not None else None
-        return looked or NOTHING
+            found = self._of_file(root + mapping.path, mapping.inode) if root is not None else None
+        return found or _NO_STACKS
 
     def _virtual_machine(self, record, mapping):
+        """The stack of a Java virtual machine. :arg mapping: Mapping of its libjvm.so. :returns: list of ProcessStack, at most one."""
         root = self._looker.root(record.mount_namespace, record.pid)
         if root is None:
             return []
-        links = [link for _number, link in proc.open_fds(record.pid) or () if link.endswith(b".jar")]
-        key = (record.mount_namespace, mapping.path, tuple(record.arguments or ()), tuple(links))
+        jars = [link for _number, link in proc.open_fds(record.pid) or () if link.endswith(b".jar")]
+        key = (record.mount_namespace, mapping.path, tuple(record.arguments or ()), tuple(jars))
         if key not in self._java:
-            self._java[key] = java.stack(root, mapping.path, record.arguments or [], links)
-        return [Seen(self._java[key], mapping.path, None)] if self._java[key] else []
+            self._java[key] = java.stack(root, mapping.path, record.arguments or [], jars)
+        return [ProcessStack(self._java[key], mapping.path, None)] if self._java[key] else []
 
-    def _of_file(self, opener, inode):
-        """Looked of one file, or None where it can't be had. :arg inode: int, what it must be; None where the opener leads to nothing else."""
+    def _of_file(self, path, inode):
+        """Search one file, unless it was searched before.
+
+        :arg path: bytes, where this process can open it.
+        :arg inode: int, the file's inode number; None where the path is a link of /proc, which can't lead to another file.
+        :returns: FileStacks, or None where it can't be read or is another file.
+        """
         try:
-            found = os.stat(opener)
-            if inode is not None and found.st_ino != inode:
+            state = os.stat(path)
+            if inode is not None and state.st_ino != inode:
                 return None
-            key = (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
+            key = (state.st_dev, state.st_ino, state.st_mtime_ns, state.st_size)
             if key not in self._files:
-                if self._spent >= MOST_SECONDS:
+                if self._spent >= MAX_SECONDS:
                     self.unsearched += 1
-                    self._files[key] = Looked((), None, True)
+                    self._files[key] = FileStacks((), None, True)
                 else:
-                    self._files[key] = self._search(opener)
+                    self._files[key] = self._search(path)
             return self._files[key]
         except OSError:
             return None
 
-    def _search(self, opener):
+    def _search(self, path):
         began = time.thread_time()
         try:
-            with ElfFile.open(opener) as elf:
-                looked = stacks_of(elf)
+            with ElfFile.open(path) as elf:
+                found = stacks_of(elf)
         except ElfError:
-            return NOTHING
+            return _NO_STACKS
         finally:
             self._spent += time.thread_time() - began
-        self.unsearched += looked.capped
-        return looked
+        self.unsearched += found.capped
+        return found
 
 
 def stacks_of(elf):
-    """Looked of an ElfFile: by Go's build information, by Rust's audit data, by the texts in it. :raises OSError: reading fails."""
+    """Search a file: by Go's build information, by cargo-auditable's data, by markers of libraries.
+
+    :arg elf: ElfFile.
+    :returns: FileStacks.
+    :raises ElfError: the file is malformed.
+    :raises OSError: reading fails.
+    """
     info = go.build_info(elf)
     if info is not None:
         search = markers.search_names(elf, go.name_table(elf), [text for _name, text in go.PACKAGES])
         packages = {name for name, text in go.PACKAGES if text in search.names}
-        return Looked(tuple(go.stacks(info, packages)), elf.build_id(), search.capped)
+        return FileStacks(tuple(go.stacks(info, packages)), elf.build_id(), search.capped)
     listed = rust_stack.audit_data(elf)
     search = markers.search(elf, markers.text_ranges(elf))
-    rust = rust_stack.of_audit_data(listed) if listed is not None else rust_stack.of_markers(search.crates)
-    return Looked(tuple(_named(stack, elf) for stack in markers.stacks(search, rust)), elf.build_id(), search.capped)
+    if listed is not None:
+        crates, root = listed
+        rust = rust_stack.stacks(crates, root, AUDIT_DATA)
+    else:
+        rust = rust_stack.stacks(search.crates, None, MARKER)
+    return FileStacks(tuple(_with_linkage(stack, elf) for stack in markers.stacks(search, rust)), elf.build_id(), search.capped)
 
 
-def _named(stack, elf):
-    """OpenSSL comes as a library of its own, even where a program brings it along, or linked into something else."""
+def _with_linkage(stack, elf):
+    """The stack; OpenSSL's name says whether the file is a program's own copy of the library, or has it linked in statically."""
     if stack.name != "OpenSSL":
         return stack
     is_library = elf.soname is not None and elf.soname.startswith((b"libcrypto", b"libssl"))
     return stack._replace(name="OpenSSL (bundled)" if is_library else "OpenSSL (static)")
 
 
-def _is_private(path):
-    """Whether a mapped file is one a program brought along."""
+def _is_searched(path):
+    """Whether a mapped file (bytes, its path) is to be searched: a library outside of the system's folders, that may contain a stack."""
     folder, _slash, base = path.rpartition(b"/")
-    if b".so" not in base and not base.endswith(b".node") or _LINKERS_FOLDERS.fullmatch(folder):
+    if b".so" not in base and not base.endswith(b".node") or _SYSTEM_FOLDERS.fullmatch(folder):
         return False
     library = catalogue.recognise(path)
-    return library is None or library.name in _CARRIERS
+    return library is None or library.name in _SEARCHED_LIBRARIES
 
 
-def _is_there(record):
-    """Whether the process is still the one that runs under its number. A later execve is told by the ledger."""
+def _is_running(record):
+    """Whether the pid of a ProcessRecord is still that process. A later execve is the ledger's to notice."""
     if record.ended:
         return False
     stat = proc.read_stat(record.pid)
@@ -200,8 +220,13 @@ def _is_there(record):
 
 
 def find_all(looker, records) -> List[str]:
-    """Enter the stacks of processes. :arg records: ProcessRecords, whose ``stacks`` is set. :returns: sentences on what was not searched."""
+    """Find the stacks of processes.
+
+    :arg looker: Looker.
+    :arg records: iterable of ProcessRecord, whose ``stacks`` is set.
+    :returns: list of str, what was not searched.
+    """
     finder = StackFinder(looker)
     for record in records:
-        record.stacks = finder.look(record)
-    return ["%d files were not searched to their end for crypto stacks: it would have cost too much" % finder.unsearched] if finder.unsearched else []
+        record.stacks = finder.find(record)
+    return ["%d files were not searched to their end for crypto stacks: a limit was reached" % finder.unsearched] if finder.unsearched else []
