@@ -22,7 +22,7 @@ from .._libraries import catalogue
 from .._probes.file_open import FileObserved
 from .._processes.selection import Selection
 from .limits import within_limits
-from .priority import Courtesy
+from .priority import Priority
 from .stop_signals import StopSignals
 
 # Seconds between two looks at the buffers; a buffer that fills up is looked at earlier.
@@ -147,19 +147,19 @@ class Window:
         deadline = self._began + self.attach_seconds + self.request.duration
         _import_what_the_end_needs()
         gc.freeze()  # what is here stays: no need to look at it again and again for what could be freed
-        courtesy = Courtesy()
+        priority = Priority()
         while self._stopped is None:
             left = deadline - time.monotonic()
             if left <= 0:
                 self.stop("duration")
                 break
-            courtesy.give_way(not self.engine.wait(min(_TICK, left)))
+            priority.lower(not self.engine.wait(min(_TICK, left)))
             self._take(self.engine.read())
             if self.ledger.sightings > _MOST_SIGHTINGS:
                 self._empty_maps()
             if self.selection.pids and not self.selection.needs_cgroups and not self.selection.names and not self.ledger.selected_alive():
                 self.stop("targets_exited")
-        courtesy.give_way(False)
+        priority.lower(False)
         return self._stopped
 
     def _empty_maps(self):
