@@ -25,6 +25,7 @@ _APK = (b"lib/apk/db/installed", b"usr/lib/apk/db/installed")
 # Limits. The largest real ones: a list of 5 MB (linux-headers), a status file of 10 MB, 4000 packages.
 _MAX_FILE = 64 << 20
 _MAX_PACKAGES = 50000
+_OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY  # O_NONBLOCK: nor is a lease waited for, fcntl(2)
 # Bytes of a list that are split into lines at a time.
 _CHUNK = 1 << 16
 
@@ -116,20 +117,45 @@ class PackageIndex:
         :arg name: bytes, relative to the root.
         :returns: int, descriptor; None where it does not exist, is not permitted, or (in a container) is behind a symbolic link.
         """
-        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
         try:
             if not self._is_container:
-                return os.open(self._root + name, flags | os.O_NOFOLLOW)
-            folder = os.open(self._root, flags | os.O_DIRECTORY)
-            for part in name.split(b"/"):
+                return os.open(self._root + name, _OPEN | os.O_NOFOLLOW)
+            folder = os.open(self._root, os.O_PATH | os.O_CLOEXEC | os.O_DIRECTORY)
+            *parents, last = name.split(b"/")
+            for part in parents:
                 try:
-                    below = os.open(part, flags | os.O_NOFOLLOW, dir_fd=folder)
+                    below = os.open(part, os.O_PATH | os.O_CLOEXEC | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
                 finally:
                     os.close(folder)
                 folder = below
-            return folder
-        except OSError:  # does not exist, a symbolic link (ELOOP), or not permitted
+        except OSError:  # does not exist, a symbolic link, or not permitted
             return None
+        try:
+            return self._open_in(last, folder)
+        finally:
+            os.close(folder)
+
+    def _open_in(self, name, folder):
+        """Open a file or folder in an open folder. Arguments and result as _open()'s; folder: int, descriptor.
+
+        A container's file is opened only once it is known to be no device, FIFO or socket, because opening one of these can have effects: the
+        container's device cgroup does not bind this process. Of the host's own, O_NONBLOCK keeps a FIFO from blocking.
+        """
+        try:
+            if not self._is_container:
+                return os.open(name, _OPEN | os.O_NOFOLLOW, dir_fd=folder)
+            handle = os.open(name, os.O_PATH | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=folder)
+            try:
+                mode = os.fstat(handle).st_mode
+                if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+                    return os.open("/proc/self/fd/%d" % handle, _OPEN)
+                if not stat.S_ISLNK(mode):
+                    self._note("%s is not a regular file and was not read" % to_text(name)[0])
+            finally:
+                os.close(handle)
+        except OSError:  # does not exist, a symbolic link (ELOOP), or not permitted
+            pass
+        return None
 
     def _read(self, name, folder=None):
         """The content of a regular file.
@@ -138,13 +164,7 @@ class PackageIndex:
         :arg folder: int, descriptor of an open folder, or None.
         :returns: bytes, or None where it can't be read or is larger than 64 MiB (which is noted as a problem).
         """
-        if folder is None:
-            fd = self._open(name)
-        else:
-            try:
-                fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW, dir_fd=folder)
-            except OSError:
-                fd = None
+        fd = self._open(name) if folder is None else self._open_in(name, folder)
         if fd is None:
             return None
         try:

@@ -20,7 +20,7 @@ _INTEGER_SIZES = (0, 1, 2, 3, 4, 6, 8)  # section 2.1, serial types 1 to 6
 
 # Limits on what a crafted file can cost in one look-up.
 _MAX_PAGES = 4096
-_MAX_CELLS = 4 << 20  # bytes of records: cells may overlap, so that one page could else hold 32,000 records of 64 KB
+_MAX_CELLS = 1 << 20  # bytes of records: cells may overlap, so that one page could else hold 32,000 records of 64 KB
 _MAX_ROW = 32 << 20
 _MAX_KEY = 65536
 _MAX_DEPTH = 20

@@ -107,10 +107,10 @@ def test_ansible_in_an_ssh_login_marks_the_command_and_not_the_login(host):
 def test_a_worker_of_ansible_that_ended_before_it_was_seen(host):
     ansible, worker = PID + 20, PID + 21
     processes = {ansible: (1, b"ansible-playboo", [b""]), ME: (ansible, b"python3", [b""])}
-    for more, told in (({}, True), ({PID + 30: (1, b"ansible", [b""])}, False)):
+    for more, expected in (({}, True), ({PID + 30: (1, b"ansible", [b""])}, False)):
         ledger = host({**processes, **more})
         seen = ledger.find(execve(image(worker), START).subject._replace(comm=b"ansible-playboo", parent_pid=PID + 19))
-        assert seen.audit_connection is told
+        assert seen.audit_connection is expected
 
 
 def test_a_program_with_a_similar_name(host):
@@ -257,8 +257,8 @@ def test_malformed_connections_have_no_socket(text):
 
 def test_audit_numbers_of_the_kernel(tmp_path):
     (tmp_path / "7").mkdir()
-    for name, value, told in (("sessionid", "12", 12), ("sessionid", "4294967295", None), ("sessionid", "", None)):
+    for name, value, expected in (("sessionid", "12", 12), ("sessionid", "4294967295", None), ("sessionid", "", None)):
         (tmp_path / "7" / name).write_text(value)
-        assert proc_module.audit_session(7, str(tmp_path)) == told
+        assert proc_module.audit_session(7, str(tmp_path)) == expected
     (tmp_path / "7" / "loginuid").write_text("1000")
     assert (proc_module.audit_login(7, str(tmp_path)), proc_module.audit_login(8, str(tmp_path))) == (1000, None)

@@ -53,8 +53,8 @@ def go_version():
 
 
 def go_root():
-    told = subprocess.run([GO, "env", "GOROOT"], stdout=subprocess.PIPE, check=True, universal_newlines=True, env=go_environment()).stdout
-    return pathlib.Path(told.strip())
+    root = subprocess.run([GO, "env", "GOROOT"], stdout=subprocess.PIPE, check=True, universal_newlines=True, env=go_environment()).stdout
+    return pathlib.Path(root.strip())
 
 
 def settings_of(stack):
@@ -190,8 +190,8 @@ def test_linked_into_a_c_program(tmp_path, source, libraries, name, header, patt
                    check=True, timeout=120)
     text = next(path for path in [pathlib.Path("/usr/include") / header] + list(pathlib.Path("/usr/include").glob("*-linux-gnu/" + header)) if path.exists())
     version = re.search(pattern, text.read_text()).group(1)
-    (found, told, how), = stacks_in(program)
-    assert (found, told, how) == (name, version if name == "wolfSSL" else None, "marker")  # the text of the version is linked where it is asked for
+    (found, found_version, how), = stacks_in(program)
+    assert (found, found_version, how) == (name, version if name == "wolfSSL" else None, "marker")  # the text of the version is linked where it is asked for
 
 
 def test_programs_linked_dynamically_have_no_stack():
@@ -228,11 +228,11 @@ def test_the_programs_of_this_system():
 
 def test_java():
     stack = java.stack(b"", LIBJVM, [b"java"], [])
-    told = subprocess.run(["java", str(SOURCES / "Providers.java")], stdout=subprocess.PIPE, check=True, universal_newlines=True, timeout=120).stdout.splitlines()
+    lines = subprocess.run(["java", str(SOURCES / "Providers.java")], stdout=subprocess.PIPE, check=True, universal_newlines=True, timeout=120).stdout.splitlines()
     assert (stack.name, stack.how) == ("Java JSSE", "release file")
-    assert "version %s" % stack.version in told and "vendor %s" % stack.details["vendor"] in told
-    assert ["provider %s" % name for name in stack.details["providers"]] == [line for line in told if line.startswith("provider ")]
-    assert "disabled %s" % stack.details["disabled_algorithms"] in told
+    assert "version %s" % stack.version in lines and "vendor %s" % stack.details["vendor"] in lines
+    assert ["provider %s" % name for name in stack.details["providers"]] == [line for line in lines if line.startswith("provider ")]
+    assert "disabled %s" % stack.details["disabled_algorithms"] in lines
 
 
 def test_java_command_line():
