@@ -114,8 +114,8 @@ def _find(elf):
     """The offset (int) of the build information in the file, or None."""
     places = [(section.offset, section.size) for section in elf.sections() if section.name == b".go.buildinfo"]
     if not places:
-        places = [(offset, size) for offset, _vaddr, size in elf.writable_segments()[:1]]
-    for begin, size in places:
+        places = [(offset, size) for offset, _vaddr, size in elf.writable_segments()]
+    for begin, size in places[:1]:  # a crafted file can have 65,535 sections of this name
         data = elf.read(begin, min(size, _MAX_SEARCH))
         at = data.find(_MAGIC)
         while at >= 0 and at % _ALIGN:

@@ -12,6 +12,7 @@ import subprocess
 import time
 import tracemalloc
 import zlib
+from types import SimpleNamespace
 
 import pytest
 from ansible_collections.cryptofleet.audit.plugins.module_utils._formats.elf import ElfError, ElfFile
@@ -59,6 +60,15 @@ def inline(version, text):
     b"\0" + MAGIC + bytes(64), inline(b"not go", b""), inline(b"", b"")])
 def test_crafted_build_information(tmp_path, blob):
     assert search(elf_of(tmp_path, go_buildinfo=blob)).stacks == ()
+
+
+def test_only_the_first_of_many_sections_is_searched(tmp_path):
+    program = elf_of(tmp_path, go_buildinfo=bytes(64))
+    with ElfFile.open(os.fsencode(program)) as elf:
+        section, = (section for section in elf.sections() if section.name == b".go.buildinfo")
+        reads = []
+        fake = SimpleNamespace(sections=lambda: [section] * 60000, read=lambda offset, size: reads.append(size) or elf.read(offset, size))
+        assert go.build_info(fake) is None and len(reads) == 1
 
 
 def test_build_information_of_absurd_length(tmp_path):
