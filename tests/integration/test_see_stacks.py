@@ -19,7 +19,7 @@ import pytest
 from support import CHECKOUT, environment, libraries, process, processes, run, talking, traced
 from support_pki import make_site
 
-SOURCES = CHECKOUT / "tests" / "unit" / "stacks"
+SOURCES = CHECKOUT / "tests" / "unit" / "support" / "programs"
 JVM = "/usr/lib/jvm/java-17-openjdk-amd64/lib/server/libjvm.so"
 GO = pathlib.Path(sys.executable).with_name("go")
 
