@@ -16,7 +16,7 @@ from .._packages.index import PackageIndex
 from . import catalogue
 
 
-class MappedFile(NamedTuple):
+class MappedLibrary(NamedTuple):
     """A library or program that a process has mapped, as the kernel's event or /proc reports it."""
 
     path: bytes  # absolute, as the process sees it, without the kernel's " (deleted)"
@@ -110,7 +110,7 @@ class LibraryFacts:
     def describe(self, file):
         """Describe a mapped file.
 
-        :arg file: MappedFile.
+        :arg file: MappedLibrary.
         :returns: LibraryRecord.
         """
         key = (file.mount_namespace, file.path, file.build_id, file.deleted)
@@ -121,7 +121,7 @@ class LibraryFacts:
                              build_id=facts.build_id, package=facts.package, inode=facts.inode, deleted=file.deleted, first_seen=file.first_seen)
 
     def _read_library(self, file):
-        """The _FileFacts of a MappedFile. By its name alone where the file is gone, replaced or unreadable."""
+        """The _FileFacts of a MappedLibrary. By its name alone where the file is gone, replaced or unreadable."""
         library = catalogue.recognise(file.path)
         name = library.name if library else file.path.rpartition(b"/")[2].decode("utf-8", "backslashreplace")
         family = library.family if library else None

@@ -10,13 +10,13 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 from __future__ import annotations
 
 import os
-import re
+import stat
 import time
-from typing import List, NamedTuple, Optional, Tuple
+from typing import NamedTuple, Optional, Tuple
 
 from .._formats.elf import ElfError, ElfFile
 from .._kernel import proc
-from .._libraries import catalogue
+from .._libraries.private_files import is_private
 from . import go, java, markers
 from . import rust as rust_stack
 from .stack import AUDIT_DATA, MARKER, Stack
@@ -25,13 +25,6 @@ from .stack import AUDIT_DATA, MARKER, Stack
 MAX_SECONDS = 5.0
 _MAX_FILES = 1024  # mapped files of one process that are searched
 
-# Folders of the dynamic linker (ld.so(8), Debian's multiarch folders). Files there are system libraries, which the catalogue recognises by
-# name. A library that a program ships with itself lies elsewhere.
-_SYSTEM_FOLDERS = re.compile(rb"/(?:usr/)?(?:local/)?lib(?:32|64|x32)?(?:/[a-z0-9_]+-linux-[a-z0-9]+)?")
-# Libraries of the catalogue that are searched nevertheless: they may contain another project's stack, or be a program's own copy.
-_SEARCHED_LIBRARIES = (
-    "libcrypto", "libssl", "python-ssl", "python-cryptography", "python-grpc", "ruby-openssl", "perl-ssleay", "erlang-crypto", "conscrypt",
-    "corretto-crypto", "librustls", "libs2n")
 _JVM = b"/libjvm.so"
 
 
@@ -70,15 +63,25 @@ class StackFinder:
         """The stacks of a process.
 
         :arg record: ProcessRecord; the process may have ended.
-        :returns: list of ProcessStack; None where its program could not be read, so that nothing is known.
+        :returns: list of ProcessStack; None where its program, or a file that it had mapped, could not be read, so that nothing is known.
         """
         running = _is_running(record)
         program = self._program(record, running)
         if program is None:
             return None
-        found = [ProcessStack(stack, record.exe, program.build_id) for stack in program.stacks]
+        found, searched = [ProcessStack(stack, record.exe, program.build_id) for stack in program.stacks], {record.exe}
         if running:
-            found += self._mapped(record)
+            in_mapped, paths = self._mapped(record)
+            if _is_running(record):  # else it may have exited while its maps were read
+                found += in_mapped
+                searched |= paths
+        # files that it has unmapped, or all where it has exited
+        for mapped in sorted(record.private_files, key=lambda mapped: mapped.path):
+            if mapped.path not in searched:
+                in_file = self._of_earlier_mapping(record, mapped)
+                if in_file is None:
+                    return None
+                found += in_file
         return found
 
     def _program(self, record, running):
@@ -94,8 +97,27 @@ class StackFinder:
             return None
         return self._of_file(root + record.exe, record.exe_inode)
 
+    def _of_earlier_mapping(self, record, mapped):
+        """The stacks of a file that a process had mapped, found by its path.
+
+        :arg mapped: MappedFile.
+        :returns: list of ProcessStack, or None where that very file is no longer there.
+        """
+        root = self._looker.root(record.mount_namespace, record.pid)
+        if root is None or not mapped.path.startswith(b"/"):
+            return None
+        if mapped.path.endswith(_JVM):
+            return self._virtual_machine(record, mapped.path)
+        in_file = self._of_file(root + mapped.path, mapped.inode)
+        if in_file is None or (mapped.build_id is not None and in_file.build_id != mapped.build_id):
+            return None
+        return [ProcessStack(stack, mapped.path, in_file.build_id) for stack in in_file.stacks]
+
     def _mapped(self, record):
-        """The stacks of the libraries it ships with itself, and of a Java virtual machine: list of ProcessStack."""
+        """The stacks of the libraries it ships with itself, and of a Java virtual machine.
+
+        :returns: ``(found, searched)``: list of ProcessStack, and set of bytes, the paths of all its mappings.
+        """
         found, seen, files = [], {record.exe}, 0
         try:
             for mapping in proc.read_maps(record.pid) or ():
@@ -103,8 +125,8 @@ class StackFinder:
                     continue
                 seen.add(mapping.path)
                 if mapping.path.endswith(_JVM):
-                    found += self._virtual_machine(record, mapping)
-                elif _is_searched(mapping.path):
+                    found += self._virtual_machine(record, mapping.path)
+                elif is_private(mapping.path):
                     files += 1
                     if files > _MAX_FILES:
                         self.unsearched += 1
@@ -115,7 +137,7 @@ class StackFinder:
             pass  # the ledger has counted the process as permission denied
         except OSError:  # this process has no file descriptor left
             self.unsearched += 1
-        return found if _is_running(record) else []
+        return found, seen
 
     def _of_mapping(self, record, mapping):
         """The FileStacks of a mapped file; empty where it can't be read."""
@@ -125,16 +147,20 @@ class StackFinder:
             found = self._of_file(root + mapping.path, mapping.inode) if root is not None else None
         return found or _NO_STACKS
 
-    def _virtual_machine(self, record, mapping):
-        """The stack of a Java virtual machine. :arg mapping: Mapping of its libjvm.so. :returns: list of ProcessStack, at most one."""
+    def _virtual_machine(self, record, path):
+        """The stack of a Java virtual machine.
+
+        :arg path: bytes, of its libjvm.so.
+        :returns: list of ProcessStack, at most one.
+        """
         root = self._looker.root(record.mount_namespace, record.pid)
         if root is None:
             return []
         jars = [link for _number, link in proc.open_fds(record.pid) or () if link.endswith(b".jar")]
-        key = (record.mount_namespace, mapping.path, tuple(record.arguments or ()), tuple(jars))
+        key = (record.mount_namespace, path, tuple(record.arguments or ()), tuple(jars))
         if key not in self._java:
-            self._java[key] = java.stack(root, mapping.path, record.arguments or [], jars)
-        return [ProcessStack(self._java[key], mapping.path, None)] if self._java[key] else []
+            self._java[key] = java.stack(root, path, record.arguments or [], jars)
+        return [ProcessStack(self._java[key], path, None)] if self._java[key] else []
 
     def _of_file(self, path, inode):
         """Search one file, unless it was searched before.
@@ -147,6 +173,8 @@ class StackFinder:
             state = os.stat(path)
             if inode is not None and state.st_ino != inode:
                 return None
+            if not stat.S_ISREG(state.st_mode):  # a mapped device: opening it can have effects
+                return _NO_STACKS
             key = (state.st_dev, state.st_ino, state.st_mtime_ns, state.st_size)
             if key not in self._files:
                 if self._spent >= MAX_SECONDS:
@@ -202,31 +230,22 @@ def _with_linkage(stack, elf):
     return stack._replace(name="OpenSSL (bundled)" if is_library else "OpenSSL (static)")
 
 
-def _is_searched(path):
-    """Whether a mapped file (bytes, its path) is to be searched: a library outside of the system's folders, that may contain a stack."""
-    folder, _slash, base = path.rpartition(b"/")
-    if b".so" not in base and not base.endswith(b".node") or _SYSTEM_FOLDERS.fullmatch(folder):
-        return False
-    library = catalogue.recognise(path)
-    return library is None or library.name in _SEARCHED_LIBRARIES
-
-
 def _is_running(record):
     """Whether the pid of a ProcessRecord is still that process. A later execve is the ledger's to notice."""
     if record.ended:
         return False
-    stat = proc.read_stat(record.pid)
-    return stat is not None and stat.start_ticks == record.ticks
+    now = proc.read_stat(record.pid)
+    return now is not None and now.start_ticks == record.ticks
 
 
-def find_all(looker, records) -> List[str]:
+def find_all(looker, records):
     """Find the stacks of processes.
 
     :arg looker: Looker.
     :arg records: iterable of ProcessRecord, whose ``stacks`` is set.
-    :returns: list of str, what was not searched.
+    :returns: int, how many files were not searched, or not to their end, because a limit was reached.
     """
     finder = StackFinder(looker)
     for record in records:
         record.stacks = finder.find(record)
-    return ["%d files were not searched to their end for crypto stacks: a limit was reached" % finder.unsearched] if finder.unsearched else []
+    return finder.unsearched

@@ -11,7 +11,7 @@ import sysconfig
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.cryptofleet.audit.plugins.module_utils._libraries.facts import LibraryFacts, MappedFile
+from ansible_collections.cryptofleet.audit.plugins.module_utils._libraries.facts import LibraryFacts, MappedLibrary
 
 FOLDER = "/usr/lib/" + sysconfig.get_config_var("MULTIARCH")
 
@@ -19,7 +19,7 @@ FOLDER = "/usr/lib/" + sysconfig.get_config_var("MULTIARCH")
 @pytest.fixture
 def describe():
     facts = LibraryFacts(SimpleNamespace(root=lambda namespace, pid: b""))
-    yield lambda path: facts.describe(MappedFile(os.fsencode(path), mount_namespace=1, pid=1))
+    yield lambda path: facts.describe(MappedLibrary(os.fsencode(path), mount_namespace=1, pid=1))
     facts.close()
 
 
