@@ -19,7 +19,7 @@ from ansible_collections.cryptofleet.audit.plugins.module_utils._host.read impor
 from ansible_collections.cryptofleet.audit.plugins.module_utils._host.reader import Reader
 from ansible_collections.cryptofleet.audit.plugins.module_utils._host.storage import read_storage
 from ansible_collections.cryptofleet.audit.plugins.module_utils._host.trust_store import read_trust_store, weaknesses
-from ansible_collections.cryptofleet.audit.plugins.module_utils._report.redact import redact_path
+from ansible_collections.cryptofleet.audit.plugins.module_utils._report.redact import Redactor
 from ansible_collections.cryptofleet.audit.plugins.module_utils._window.options import document_options, request_from, target_options, window_options
 from ansible_collections.cryptofleet.audit.plugins.plugin_utils import _schema
 from ansible_collections.cryptofleet.audit.tests.unit.host.test_luks import luks1, luks2
@@ -285,7 +285,7 @@ class TestAll:
                               "trust_store"]
 
     def test_this_host(self, profile):
-        told = document(profile, "", redact_path)
+        told = document(profile, "", Redactor().path)
         assert told["kernel"]["algorithms"] and told["openssl"]["configs"][0]["path"] == "/etc/ssl/openssl.cnf"
 
     def test_a_host_of_any_bytes_keeps_its_marks(self, tmp_path, profile):
@@ -298,7 +298,7 @@ class TestAll:
     def test_homes_are_redacted(self, tmp_path):
         host = Host(tmp_path)
         host.put("/etc/ssh/sshd_config", "HostKey /home/alice/key\nHostKey \"/home/alice/other\"\n")
-        told = read_host_crypto(redact_path, str(tmp_path))["sshd"]
+        told = read_host_crypto(Redactor().path, str(tmp_path))["sshd"]
         assert "alice" not in json.dumps(told) and told["host_keys"][0]["path"] == "/home/[user]/key.pub"
 
 
