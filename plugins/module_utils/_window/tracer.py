@@ -38,10 +38,10 @@ def _import_what_the_end_needs():
     A host compiles every file of the module each time, which takes longer than attaching, and its memory would be there when libbpf
     needs most. So what is needed only when all is attached is imported where it is used; what only the end needs is imported here.
     """
-    from .._host import identity, read
+    from .._host import host_crypto, identity
     from .._report import coverage, writer
     from .._stacks import finder
-    return identity, read, coverage, writer, finder
+    return host_crypto, identity, coverage, writer, finder
 
 
 class Window:
@@ -321,8 +321,8 @@ class Window:
         records.sort(key=lambda record: (not record.has_crypto(), record.start, record.pid, record.exec_id or 0))
         left_out = max(0, len(records) - self.request.max_processes)
         records = records[:self.request.max_processes]
+        from .._host.host_crypto import read_host_crypto
         from .._host.identity import host_identity
-        from .._host.read import read_host_crypto
         from .._report.writer import COLLECTION_VERSION, SCHEMA_VERSION, Writer
         writer = Writer(self.request.redact, self.boot_offset)
         self.library_facts.settle_packages(records)
