@@ -124,18 +124,18 @@ def rfc4716_facts(body):
     return blob_facts(blob) if blob else None
 
 
-def openssh_private_facts(octets):
+def openssh_private_facts(source):
     """Facts of an OpenSSH private key (PROTOCOL.key): what stands before its private section.
 
     :arg octets: `Base64Octets` of the block.
     :returns: dict: algorithm, key_bits, curve, key_type, encrypted, encryption; None where it is not one.
     """
     offset = len(_MAGIC)
-    if octets.get(0, offset) != _MAGIC:
+    if source.read(0, offset) != _MAGIC:
         return None
     fields = []
     for most in (64, 64, 256, None, _MAX_BLOB):
-        size = octets.get(offset, 4)
+        size = source.read(offset, 4)
         offset += 4
         if len(size) < 4:
             return None
@@ -146,7 +146,7 @@ def openssh_private_facts(octets):
             continue
         if length > most:
             return None
-        fields.append(octets.get(offset, length))
+        fields.append(source.read(offset, length))
         if len(fields[-1]) < length:
             return None
         offset += length
@@ -171,7 +171,7 @@ def putty_facts(cursor):
     """
     values = {}
     for name in (b"PuTTY-User-Key-File-", b"Encryption: ", b"Comment: ", b"Public-Lines: "):
-        if not cursor.fill(len(name)) or cursor.held[:len(name)] != name:
+        if not cursor.fill(len(name)) or cursor.buffered[:len(name)] != name:
             return None
         cursor.skip(len(name))
         values[name] = line = short_line(cursor)
@@ -195,14 +195,14 @@ def short_line(cursor, most=1024):
     """The rest of this line, read octet by octet, and the cursor behind its end. None where it is longer than `most` octets."""
     length = 0
     while cursor.fill(length + 1):
-        if cursor.held[length] in b"\r\n":
-            line = cursor.held[:length]
+        if cursor.buffered[length] in b"\r\n":
+            line = cursor.buffered[:length]
             cursor.skip(length)
             cursor.end_of_line()
             return line
         length += 1
         if length > most:
             return None
-    line = cursor.held
+    line = cursor.buffered
     cursor.skip(length)
     return line or None

@@ -11,7 +11,7 @@ import binascii
 import os
 import re
 
-from .._files.careful_reads import PROBE, FileOctets, TextCursor
+from .._files.secret_safe_reads import PROBE_SIZE, FileBytes, TextCursor
 from .._formats.certificate import certificate_facts
 from .._formats.der import DerError
 
@@ -90,11 +90,11 @@ def _bundle(reader, path, fd, now):
 
 def _bodies(reader, path, fd):
     """Yield the base64 text (bytes) of each certificate in a bundle. Reading stops before a private key."""
-    octets = FileOctets(fd, os.pread(fd, PROBE, 0), _MAX_BUNDLE)
-    cursor = TextCursor(octets)
+    source = FileBytes(fd, os.pread(fd, PROBE_SIZE, 0), _MAX_BUNDLE)
+    cursor = TextCursor(source)
     for _root in range(_MAX_ROOTS):
         if not cursor.find_begin(_MAX_BUNDLE):
-            if cursor.offset + len(cursor.held) < octets.size:
+            if cursor.offset + len(cursor.buffered) < source.size:
                 reader.add_unreadable(path, "not read from byte %d on: not a list of certificates" % cursor.offset)
             return
         label = cursor.label()
