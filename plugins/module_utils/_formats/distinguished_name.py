@@ -83,13 +83,13 @@ def general_name(data, entry):
 
     :arg data: bytes.
     :arg entry: `Item` of data.
-    :returns: str; a name of more than `MAX_VALUE` bytes is truncated and ends in '...'.
+    :returns: str; a name of more than `MAX_VALUE` characters is truncated and ends in '...'.
     :raises DerError: it is malformed.
     """
     content = data[entry.start:entry.end]
     if entry.tag in _TEXT_NAMES:
-        text = content[:MAX_VALUE].decode("ascii", "backslashreplace") + ("..." if len(content) > MAX_VALUE else "")
-        return _TEXT_NAMES[entry.tag] + ":" + text
+        text = content[:MAX_VALUE].decode("ascii", "backslashreplace")
+        return _TEXT_NAMES[entry.tag] + ":" + text[:MAX_VALUE] + ("..." if len(content) > MAX_VALUE or len(text) > MAX_VALUE else "")
     if entry.tag == 0x87 and len(content) in (4, 16):
         return "IP:" + socket.inet_ntop(socket.AF_INET if len(content) == 4 else socket.AF_INET6, content)
     if entry.tag == 0x88:

@@ -33,11 +33,13 @@ _EM_S390, _EM_ARM, _EM_ALPHA = 22, 40, 0x9026
 
 # Limits on the work that a crafted file can cause. Real files have 15 program headers, 60 dynamic entries, chains of under 20.
 _MAX_PROGRAM_HEADERS = 1024
+_MAX_LOADS = 128  # PT_LOAD segments; every look-up of an address searches them
 _MAX_DYNAMIC = 65536  # bytes
 _MAX_NOTES = 65536  # bytes of one segment
 _MAX_STRING = 4096  # bytes
 _MAX_NEEDED = 1024
 _MAX_CHAIN = 1024  # symbols in one chain of a hash table
+_MAX_CANDIDATES = 65536  # symbols read in one call of symbols(), about 0.6 s
 _MAX_NOTE_SEGMENTS = 16
 _MAX_SECTION_NAMES = 1 << 20  # bytes
 _MAX_SECTION_NAME = 256  # bytes
@@ -178,6 +180,8 @@ class ElfFile:
             if kind in (_PT_LOAD, _PT_DYNAMIC, _PT_NOTE):
                 self._segments.append(_Segment(kind, flags, offset, vaddr, filesz, align))
         self._loads = [segment for segment in self._segments if segment.type == _PT_LOAD]
+        if len(self._loads) > _MAX_LOADS:
+            raise ElfError("%d loaded segments" % len(self._loads))
 
     def _read_dynamic(self):
         """The dynamic entries: dict of tag -> list of values, in the order of the file; empty for a static executable."""
@@ -265,7 +269,7 @@ class ElfFile:
         :returns: dict of name -> ``(file offset, size)``, both int, bytes. A name is missing where the file does not export it, its code is
             not in an executable segment (ppc64 ELFv1 function descriptors), or it is a GNU indirect function. Of several versions the
             default one is taken; where all are hidden (``name@VERSION``), the first.
-        :raises ElfError: the symbol or hash tables point outside the file.
+        :raises ElfError: the symbol or hash tables point outside the file, or the chains of the hash table are too long.
         :raises OSError: reading fails.
         """
         symtab = self._table(_DT_SYMTAB)
@@ -274,10 +278,14 @@ class ElfFile:
         versions = self._table(_DT_VERSYM)
         encoded = {name: name.encode("utf-8") for name in names}
         candidates = self._candidates(frozenset(encoded.values()))
+        remaining = _MAX_CANDIDATES
         found = {}
         for name, name_bytes in encoded.items():
             place = None
             for index in candidates(name_bytes):
+                remaining -= 1
+                if remaining < 0:
+                    raise ElfError("the hash table's chains are too long")
                 symbol = self._function(symtab, index, name_bytes)
                 if symbol is None:
                     continue

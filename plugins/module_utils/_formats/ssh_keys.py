@@ -11,6 +11,7 @@ import binascii
 import re
 
 _MAX_BLOB = 1 << 14  # bytes of a public key; PROTOCOL.key of OpenSSH limits an RSA modulus to 16384 bits
+_MAX_TEXT = _MAX_BLOB * 4 // 3  # characters of its base64
 _MAX_LINE = 1 << 15  # bytes of a line that are searched for a key
 _MAGIC = b"openssh-key-v1\0"  # PROTOCOL.key of OpenSSH, section 1
 
@@ -75,7 +76,7 @@ def blob_facts(blob):
 
 def _decoded(text):
     """Decode base64, bytes. :returns: bytes, or None where it is malformed or too long."""
-    if len(text) > _MAX_BLOB * 4 // 3:
+    if len(text) > _MAX_TEXT:
         return None
     try:
         return binascii.a2b_base64(text)
@@ -193,8 +194,12 @@ def putty_facts(cursor):
     lines = values[b"Public-Lines: "]
     if version not in (b"1", b"2", b"3") or not lines.isdigit() or len(lines) > 3:
         return None
-    public = [short_line(cursor) or b"" for index in range(int(lines))]
-    blob = _decoded(b"".join(public))
+    text = b""
+    for _line in range(int(lines)):
+        text += short_line(cursor) or b""
+        if len(text) > _MAX_TEXT:  # too long for `_decoded`; reading on takes 2 s a MiB
+            break
+    blob = _decoded(text)
     facts = (blob_facts(blob) if blob else None) or {"algorithm": None, "key_bits": None}
     facts["version"] = int(version)
     facts["encrypted"] = values[b"Encryption: "] != b"none"

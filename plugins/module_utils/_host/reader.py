@@ -20,6 +20,7 @@ from .._text import put_text
 
 MAX_FILE = 1 << 20  # bytes read of one configuration file
 MAX_ENTRIES = 4096  # entries of one directory
+MAX_LISTED = 500000  # entries of all directories that one part lists, about 1 s; 4096 disks with their partitions have 100,000
 MAX_TEXT = 2048  # bytes of one text in the document; the longest cipher strings of distributions have about 1000
 MAX_UNREADABLE = 50  # entries of one part's list; one more entry counts the rest
 _MAX_LINE_FILE = 4096  # bytes of a file that holds one line
@@ -42,6 +43,7 @@ class Reader:
         self.root = root
         self._show_path = show_path
         self._unreadable = {}
+        self._listed = 0
 
     def put_text(self, entry, key, raw):
         """Set ``entry[key]`` to a text of the host, cut at `MAX_TEXT` bytes, with the marks of `_text.put_text`.
@@ -156,12 +158,15 @@ class Reader:
         return None if data is None else data.strip()
 
     def list_directory(self, path, limit=MAX_ENTRIES):
-        """List a directory. More entries than the limit are noted in `unreadable`.
+        """List a directory. More entries than a limit are noted in `unreadable`.
 
         :arg path: str.
         :arg limit: int, entries to list at most.
-        :returns: list of str, sorted names; empty where the directory is absent or can't be read.
+        :returns: list of str, sorted names; empty where the directory is absent or can't be read, or `MAX_LISTED` is reached.
         """
+        if self._listed > MAX_LISTED:
+            self.add_unreadable(path, "not listed: more than %d directory entries in all" % MAX_LISTED)
+            return []
         names = []
         try:
             with os.scandir(self.root + path) as entries:
@@ -172,6 +177,7 @@ class Reader:
                     names.append(entry.name)
         except (OSError, ValueError) as error:
             self._add_unless_absent(path, error)
+        self._listed += 1 + len(names)
         return sorted(names)
 
     def exists(self, path):

@@ -96,6 +96,9 @@ def _header(reader, directory):
     if properties is not None and b"\nE:ID_FS_TYPE=" in properties and b"\nE:ID_FS_TYPE=crypto_LUKS\n" not in properties:
         return None
     path = "/dev/" + name
+    if reader.read_line(directory + "/dm/suspended") == b"1":  # drivers/md/dm-sysfs.c
+        reader.add_unreadable(path, "not read: the device-mapper device is suspended, and a read would block")
+        return None
     try:
         fd = open_block_device(reader.root + path, number)
     except OSError as error:

@@ -10,6 +10,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import time
 import tracemalloc
 
 import pytest
@@ -270,6 +271,23 @@ def test_a_table_without_a_hash_is_scanned_for_the_names_only(tmp_path):
             assert tracemalloc.get_traced_memory()[1] < 2 << 20
         finally:
             tracemalloc.stop()
+
+
+def test_crafted_tables_cost_a_bounded_time(tmp_path):
+    data = bytearray(big_endian_32())
+    data[0x240:0x254] = struct.pack(">IIIII", 1, 2, 1, 0, 1)  # one chain for all names, without an end
+    (tmp_path / "x").write_bytes(data)
+    began = time.monotonic()
+    with ElfFile.open(str(tmp_path / "x")) as elf, pytest.raises(ElfError, match="too long"):
+        elf.symbols(["name_%d" % number for number in range(1000)])
+    assert time.monotonic() - began < 5
+    headers = len(data)
+    data[28:32] = struct.pack(">I", headers)  # e_phoff
+    data[44:46] = struct.pack(">H", 200)  # e_phnum
+    data += data[52:84] * 200
+    (tmp_path / "x").write_bytes(data)
+    with pytest.raises(ElfError, match="200 loaded segments"):
+        ElfFile.open(str(tmp_path / "x"))
 
 
 def test_hashes():

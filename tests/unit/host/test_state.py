@@ -12,6 +12,7 @@ import tempfile
 import time
 
 import pytest
+from ansible_collections.cryptofleet.audit.plugins.module_utils._host import reader as reader_module
 from ansible_collections.cryptofleet.audit.plugins.module_utils._host import storage, trust_store
 from ansible_collections.cryptofleet.audit.plugins.module_utils._host.host_crypto import read_host_crypto, shorten
 from ansible_collections.cryptofleet.audit.plugins.module_utils._host.modules import read_modules, signature_facts
@@ -85,6 +86,15 @@ class TestStorage:
         host.put("/dev/sdb", luks2()[:5000])
         assert {entry["source"]: entry["reason"] for entry in read_storage(host.reader())["unreadable"]} == {
             "/dev/sda": "No such file or directory", "/dev/sdb": "LUKS: header cut short"}
+
+    def test_a_suspended_device_is_not_opened(self, host):
+        self.disk(host, "dm-0", "254:0")
+        host.put("/dev/dm-0", luks1())
+        host.put("/sys/block/dm-0/dm/suspended", "1\n")
+        result = read_storage(host.reader())
+        assert result["luks"] == [] and not self.opened and "suspended" in result["unreadable"][0]["reason"]
+        host.put("/sys/block/dm-0/dm/suspended", "0\n")
+        assert len(read_storage(host.reader())["luks"]) == 1
 
     def test_only_the_very_block_device_is_opened(self, tmp_path):
         host = Host(tmp_path)
@@ -325,6 +335,16 @@ def test_globs(tmp_path, pattern, expected):
     for path in ("/a/1.conf", "/a/2.conf", "/a/.3.conf", "/b/1.conf", "/b/x"):
         host.put(path)
     assert host.reader().glob(pattern) == expected
+
+
+def test_directories_are_listed_up_to_a_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(reader_module, "MAX_LISTED", 20)
+    host = Host(tmp_path)
+    for number in range(9):
+        host.put("/a/%d.conf" % number)
+    reader = host.reader()
+    assert [len(reader.glob("/a/*.conf")) for _number in range(4)] == [9, 9, 9, 0]
+    assert reader.unreadable() == [{"source": "/a", "reason": "not listed: more than 20 directory entries in all"}]
 
 
 def test_more_unreadable_sources_than_are_listed():
