@@ -227,23 +227,32 @@ def _skip_secret(source, cursor, body, head, closing):
     width = body.line_width or _LINE_WIDTH
     characters = -(-head.total // 3) * 4
     line_end = body.line_end if body.line_width else 1
+    # Where the base64 ends if the lines are as short as they can be: between the expected end and here there may be secret characters.
+    latest = 0 if body.line_width else body.begin + characters + -(-characters // max(1, body.characters_read())) * 2
     for size in (line_end, 2):
         end = body.begin + characters + -(-characters // width) * size
         if source.size <= end + len(closing) + 2:
             if source.size >= end + len(closing) - 2:
                 cursor.buffered, cursor.offset = b"", source.size
                 return True
-        if source.read(end, 1) == b"-":
-            cursor.buffered, cursor.offset = b"", end
-            if cursor.fill(len(closing)) and cursor.buffered == closing:
-                cursor.skip(len(closing))
+        unread = latest - end if end < latest < end + len(closing) else 0  # bytes of the END line that are not compared
+        if source.read(end + unread, 1) == closing[unread:unread + 1]:
+            if source.read(end + unread, len(closing) - unread) == closing[unread:]:
+                cursor.buffered, cursor.offset = b"", end + len(closing)
                 return True
             return False
     return False
 
 
 def _skip_if_last(source, cursor):
-    """Move to the end of the file where its last line is the END line of a private key. Only the end of that line is read."""
-    tail = source.read(max(cursor.offset, source.size - len(_KEY_END) - 2), len(_KEY_END) + 2)
-    if tail.rstrip().endswith(_KEY_END):
+    """Move to the end of the file where its last line is the END line of a private key.
+
+    Only the end of that line is read: its last character first, because a file without that line may end in secret characters.
+    """
+    end = source.size
+    for _line_end in range(2):
+        if source.read(end - 1, 1) in (b"\r", b"\n"):
+            end -= 1
+    start = end - len(_KEY_END)
+    if start >= cursor.offset and source.read(end - 1, 1) == b"-" and source.read(start, len(_KEY_END)) == _KEY_END:
         cursor.buffered, cursor.offset = b"", source.size

@@ -258,6 +258,10 @@ class Base64Bytes:
                     break
             cursor.skip(len(text))
 
+    def characters_read(self):
+        """The number of base64 characters read: int."""
+        return len(self._characters)
+
     def _decode(self, count):
         characters = bytes(self._characters[:count])
         return binascii.a2b_base64(characters + b"A" * (-len(characters) % 4))
