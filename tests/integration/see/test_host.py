@@ -14,11 +14,11 @@ import struct
 import sys
 
 import pytest
+from ansible_collections.cryptofleet.audit.plugins.module_utils._host.host_crypto import read_host_crypto
 from ansible_collections.cryptofleet.audit.plugins.module_utils._host.kernel import read_kernel
 from ansible_collections.cryptofleet.audit.plugins.module_utils._host.luks import read_luks
 from ansible_collections.cryptofleet.audit.plugins.module_utils._host.modules import signature_facts
 from ansible_collections.cryptofleet.audit.plugins.module_utils._host.openssl import read_openssl
-from ansible_collections.cryptofleet.audit.plugins.module_utils._host.read import read_host_crypto
 from ansible_collections.cryptofleet.audit.plugins.module_utils._host.reader import Reader
 from ansible_collections.cryptofleet.audit.plugins.module_utils._host.ssh import read_sshd
 from ansible_collections.cryptofleet.audit.plugins.module_utils._host.storage import read_storage
