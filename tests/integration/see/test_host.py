@@ -240,7 +240,8 @@ def test_ipsec_policies_of_a_network_namespace(namespace):
         run(*inside, "ip", "xfrm", "policy", "add", "src", "10.0.0.0/24", "dst", "10.%d.%d.0/24" % divmod(number, 250), "dir", "out", "tmpl", "src", "192.0.2.1",
             "dst", "192.0.2.2", "proto", "esp", "mode", "tunnel")
     run(*inside, "ip", "xfrm", "policy", "add", "src", "::/0", "dst", "fd00::/8", "dir", "in", "action", "block")
-    reported = json.loads(said(*inside, sys.executable, PROGRAMS / "read_host_crypto.py", env=environment(PYTHONPATH=str(COLLECTIONS), PYTHONDONTWRITEBYTECODE="1")))["ipsec"]
+    text = said(*inside, sys.executable, PROGRAMS / "read_host_crypto.py", env=environment(PYTHONPATH=str(COLLECTIONS), PYTHONDONTWRITEBYTECODE="1"))
+    reported = json.loads(text)["ipsec"]
     assert reported["available"] is True and reported["unreadable"] == [] and reported["policies"] == [
         {"direction": "out", "action": "allow", "templates": [{"protocol": "ESP", "mode": "tunnel"}], "count": 300},
         {"direction": "in", "action": "block", "templates": [], "count": 1}]

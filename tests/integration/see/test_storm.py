@@ -49,7 +49,9 @@ def place():
 def _storm(place, files_of_storm):
     """Returns what happened: the profile, the pid that opened the keys, and how many opens a second this machine's CPUs make of it."""
     with contextlib.ExitStack() as stack:
-        storms = [stack.enter_context(talking("open_storm.py", files_of_storm, number, STORM_PROCESSES, STORM_SECONDS, STORM_SECONDS * STORM_RATE // STORM_PROCESSES)) for number in range(STORM_PROCESSES)]
+        opens = STORM_SECONDS * STORM_RATE // STORM_PROCESSES
+        storms = [stack.enter_context(talking("open_storm.py", files_of_storm, number, STORM_PROCESSES, STORM_SECONDS, opens))
+                  for number in range(STORM_PROCESSES)]
         for storm in storms:
             assert storm.hear() == "ready"
         with traced(max_files=10 ** 6) as window:
