@@ -62,9 +62,11 @@ def only_lost(checks: Checks) -> bool:
 def _coverage(checks: Checks, profile: Entry, load: Load) -> None:
     coverage = profile["coverage"]
     unseen = 0 if load.rings_are_seen else RING_OPENS
-    reasons = [f"{unseen} opens went through io_uring and were not looked into: their files are missing"] if unseen else []
+    codes = ["io_uring_opens"] if unseen else []
     complete, nothing, of_probes = _LOSS_CHECKS
-    checks.equal(complete, (not unseen, reasons), (coverage["complete"], coverage["reasons"]))
+    checks.equal(complete, (not unseen, codes), (coverage["complete"], [reason["code"] for reason in coverage["reasons"] if reason["effect"] == "incomplete"]))
+    checks.equal("the whole host is covered, and every process of the load", ("all", []),
+                 (coverage["scope"]["processes"], sorted({entry["pid"] for entry in coverage["scope"]["excluded"]} & {ran.pid for ran in load.ran})))
     lost = {"io_uring_opens": unseen} if unseen else {}
     checks.equal(nothing, lost, coverage["lost"])
     checks.equal(of_probes, {"file_open": lost} if lost else {},

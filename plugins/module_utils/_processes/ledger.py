@@ -13,6 +13,7 @@ from .._functions import names
 from .._functions.families import FUNCTIONS
 from .._kernel import events, proc
 from .._libraries import catalogue
+from .._libraries.facts import MappedLibrary
 from .._libraries.private_files import is_private
 from .._wire.handshake import count_handshake
 from .records import FileRecord, MappedFile, OperationRecord
@@ -136,7 +137,7 @@ class Ledger(ProcessTable):
         if len(record.libraries) >= self._bounds["libraries"]:
             record.left_out.setdefault("libraries", set()).add((path, build_id))
             return
-        library = self._library_facts.describe(path, record.mount_namespace, record.pid, build_id, how, source, time, deleted)
+        library = self._library_facts.describe(MappedLibrary(path, record.mount_namespace, record.pid, build_id, how, source, time, deleted))
         key = path if held is None else path + b"\0" + (build_id or "").encode()
         record.libraries[key] = library
         self._observer("library_load", time, record, library)

@@ -43,7 +43,7 @@ class Segments:
         :arg payload_size: int, bytes of the payload from ``data[0]`` on, copied or not.
         :returns: list of non-empty bytes and `GAP`: how the stream continues. Two neighbours without a `GAP` between them touch.
         """
-        # Nearly all are such: 8 to 14 % of the CPU in user space of a TLS 1.2 handshake (2026-11)
+        # Nearly all are such. Measured 2026-11, 2-core VM: without this a TLS 1.2 handshake costs 8 to 14 % more CPU in user space
         if sequence == self.next and not self.waiting and 0 < payload_size == len(data):
             self.next = (sequence + payload_size) & _MASK
             return [data]

@@ -236,9 +236,7 @@ class TlsConnection:
             return []
         state, ends = self._state, self._ends
         chosen, exchange, offered = state.server_hello, state.key_exchange, state.client_hello
-        # __new__, because a call of the class with as many keywords would cost 6 to 10 % of a handshake's CPU in user space (2026-11)
-        return [TlsHandshake.__new__(
-            TlsHandshake,
+        return [TlsHandshake(
             time=self._first, subject=self._owner, role=self._role, transport=self.transport, outcome=self._outcome(),
             version=chosen.version if chosen else None, cipher_suite=chosen.cipher_suite if chosen else None,
             group=state.group(), dh_bits=exchange.dh_bits if exchange else None,

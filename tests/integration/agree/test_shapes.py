@@ -79,8 +79,8 @@ def seen(peer_site, namespace):
         over6 = running.enter_context(Openssl().serve(peer_site, address="::1"))
         inside = running.enter_context(_PyOpensslInside(namespace).serve(peer_site, _INSIDE))
         outside = running.enter_context(PyOpenssl().serve(peer_site, _OUTSIDE))
-        owners = {name: running.enter_context(speaking(code, *keys)) for name, code in
-                  (("forked.example", "tls_forking_server.py"), ("executed.example", "tls_executing_server.py"), ("passed.example", "tls_passing_server.py"), ("asyncio.example", "tls_asyncio_server.py"))}
+        owners = {name: running.enter_context(speaking("tls_%s_server.py" % kind, *keys)) for name, kind in
+                  (("forked.example", "forking"), ("executed.example", "executing"), ("passed.example", "passing"), ("asyncio.example", "asyncio"))}
         ports = {name: int(owner.hear()) for name, owner in owners.items()}
         result.accepting = {name: owner.pid for name, owner in owners.items()}
         before, during = (running.enter_context(speaking("tls_waiting_server.py", *keys)) for _number in range(2))

@@ -87,7 +87,7 @@ def test_an_empty_match_is_one_clear_error(made_up):
     ("pid=0", "pid must be 1 or more"),
     ("engine=magic", "value of engine must be one of"),
     ("max_processes=0", "max_processes must be from 1 to"),
-    ('{"name": [" "]}', "name holds an empty text"),
+    ('{"name": [" "]}', "name contains an empty string"),
     ('{"probes": {"process": false, "file_open": false, "library_load": false, "openssl_api": false, "library_api": false, "tls_handshake": false, "ssh_kex": false}}', "every probe is disabled"),
 ])
 def test_bad_options_are_an_error_before_anything_runs(made_up, arguments, words):

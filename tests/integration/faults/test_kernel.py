@@ -144,7 +144,8 @@ def test_the_verifier_refuses_one_probe(name, key):
         assert {target["status"] for target in entry["targets"]} == {"failed"}
         assert all("refused" in target["reason"] for target in entry["targets"])
     coverage = profile["coverage"]
-    assert coverage["complete"] is False and any(reason.startswith("probe %s is failed: " % name) for reason in coverage["reasons"])
+    failed = [entry for entry in coverage["reasons"] if entry["code"] == "probe_failed" and entry["concerns"]["names"] == [name]]
+    assert coverage["complete"] is False and len(failed) == 1 and entry["reason"] in failed[0]["message"]
     seen = process(profile, done.pid)
     assert bool(files(seen, key)) is (name != "file_open")
     assert bool(operations(seen)) is (name != "openssl_api")

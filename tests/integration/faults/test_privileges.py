@@ -19,7 +19,7 @@ from ansible_collections.cryptofleet.audit.tests.integration.support.faults impo
     statuses,
     without,
 )
-from ansible_collections.cryptofleet.audit.tests.integration.support.profile import file, files, process
+from ansible_collections.cryptofleet.audit.tests.integration.support.profile import file, files, process, reason
 from ansible_collections.cryptofleet.audit.tests.integration.support.programs import run, talking, tool
 
 __all__ = ["for_everyone"]  # a fixture
@@ -56,7 +56,8 @@ def assert_permission_denied(document):
     others = sum(1 for pid in os.listdir("/proc") if pid.isdigit() and os.path.exists("/proc/%s/exe" % pid) and os.stat("/proc/" + pid).st_uid != 65534)
     assert counts["permission_denied"] > 0 and others - 40 <= counts["permission_denied"] <= others + 40, (counts, others)
     assert counts["permission_denied"] <= counts["seen"]
-    assert any("%d processes could not be read: not permitted" % counts["permission_denied"] == reason for reason in document["coverage"]["reasons"])
+    found = reason(document, "permission_denied")
+    assert (found["count"], found["effect"]) == (counts["permission_denied"], "incomplete" if counts["permission_denied"] > 20 else "excluded")
 
 
 def test_not_root_with_the_engine_asked_for(nobody):
@@ -102,16 +103,18 @@ def test_root_without_capabilities(capabilities, tmp_path):
     refused = [name for name, status in states.items() if status not in ("attached", "partial")]
     if profile["engine"]["name"] == "procfs":
         assert_reduced(profile)
-        assert profile["engine"]["rejected"][0]["reason"].endswith("Operation not permitted") or "no probe" in profile["engine"]["rejected"][0]["reason"]
+        rejected = profile["engine"]["rejected"][0]["message"]
+        assert rejected.endswith("Operation not permitted") or "no probe" in rejected
     else:
         for name in refused:
             entry = probe(profile, name)
             assert entry["status"] == "failed" and entry["reason"] and entry["hook"] is None
             assert entry["errno"] in ("EPERM", "EACCES", "EINVAL") or entry["targets"]
-    assert profile["coverage"]["complete"] is (not profile["coverage"]["reasons"])
+    assert profile["coverage"]["complete"] is not any(entry["effect"] == "incomplete" for entry in profile["coverage"]["reasons"])
     if refused:
         assert profile["coverage"]["complete"] is False
-        assert all(any(name in reason for reason in profile["coverage"]["reasons"]) for name in refused)
+        named = {name for entry in profile["coverage"]["reasons"] for name in entry["concerns"]["names"]}
+        assert set(refused) <= named
     if profile["engine"]["name"] == "libbpf" and states["process"] == states["file_open"] == "attached":
         entry = process(profile, done.pid)
         assert file(entry, key)["count"] == 1 and entry["exit_code"] == 0
@@ -126,7 +129,10 @@ def test_preflight_without_capabilities(capabilities):
 
 def test_processes_that_root_may_not_read_are_counted():
     document = ask("trace", prefix=without(*READS), duration=1).document
-    assert document["coverage"]["processes"]["permission_denied"] > 0 and document["coverage"]["complete"] is False
+    counted = document["coverage"]["processes"]["permission_denied"]
+    found = reason(document, "permission_denied")
+    excluded = [entry for entry in document["coverage"]["scope"]["excluded"] if entry["code"] == "permission_denied"]
+    assert 0 < counted == found["count"] and len(excluded) == (counted if found["effect"] == "excluded" else 0)
 
 
 @pytest.mark.parametrize("number, name", [(1, "EPERM"), (38, "ENOSYS"), (13, "EACCES")])
@@ -145,7 +151,7 @@ def test_a_container_profile_that_forbids_perf_events(tmp_path):
     profile = window.profile
     entry = probe(profile, "library_load")
     assert (entry["status"], entry["errno"], entry["hook"]) == ("failed", "EACCES", None) and "Permission denied" in entry["reason"]
-    assert profile["coverage"]["complete"] is False and any("library_load" in reason for reason in profile["coverage"]["reasons"])
+    assert profile["coverage"]["complete"] is False and "library_load" in reason(profile, "probe_failed")["concerns"]["names"]
     seen = process(profile, done.pid)
     assert seen["operations"] and files(seen, key) and seen["exit_code"] == 0
 
@@ -169,7 +175,7 @@ def test_locked_memory_is_low(tmp_path):
             continue
         entry = probe(window.profile, name)
         assert status == "failed" and entry["errno"] in ("EPERM", "ENOMEM") and entry["reason"]
-        assert any(name in reason for reason in window.profile["coverage"]["reasons"])
+        assert any(name in entry["concerns"]["names"] for entry in window.profile["coverage"]["reasons"])
     if states["file_open"] == states["process"] == "attached":
         assert files(process(window.profile, done.pid), key)
 

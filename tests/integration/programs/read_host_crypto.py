@@ -5,7 +5,7 @@
 import json
 import sys
 
-from ansible_collections.cryptofleet.audit.plugins.module_utils._host.read import read_host_crypto
+from ansible_collections.cryptofleet.audit.plugins.module_utils._host.host_crypto import read_host_crypto
 
 print(json.dumps(read_host_crypto()), flush=True)
 sys.stdin.read()

@@ -14,16 +14,17 @@ import struct
 import sys
 
 import pytest
+from ansible_collections.cryptofleet.audit.plugins.module_utils._host.host_crypto import read_host_crypto
 from ansible_collections.cryptofleet.audit.plugins.module_utils._host.kernel import read_kernel
 from ansible_collections.cryptofleet.audit.plugins.module_utils._host.luks import read_luks
 from ansible_collections.cryptofleet.audit.plugins.module_utils._host.modules import signature_facts
 from ansible_collections.cryptofleet.audit.plugins.module_utils._host.openssl import read_openssl
-from ansible_collections.cryptofleet.audit.plugins.module_utils._host.read import read_host_crypto
 from ansible_collections.cryptofleet.audit.plugins.module_utils._host.reader import Reader
 from ansible_collections.cryptofleet.audit.plugins.module_utils._host.ssh import read_sshd
 from ansible_collections.cryptofleet.audit.plugins.module_utils._host.storage import read_storage
 from ansible_collections.cryptofleet.audit.plugins.module_utils._host.trust_store import read_trust_store
 from ansible_collections.cryptofleet.audit.tests.integration.support.faults import as_nobody, ask, for_everyone
+from ansible_collections.cryptofleet.audit.tests.integration.support.profile import reason
 from ansible_collections.cryptofleet.audit.tests.integration.support.programs import COLLECTIONS, PROGRAMS, environment, run
 
 __all__ = ["for_everyone"]  # a fixture
@@ -239,7 +240,8 @@ def test_ipsec_policies_of_a_network_namespace(namespace):
         run(*inside, "ip", "xfrm", "policy", "add", "src", "10.0.0.0/24", "dst", "10.%d.%d.0/24" % divmod(number, 250), "dir", "out", "tmpl", "src", "192.0.2.1",
             "dst", "192.0.2.2", "proto", "esp", "mode", "tunnel")
     run(*inside, "ip", "xfrm", "policy", "add", "src", "::/0", "dst", "fd00::/8", "dir", "in", "action", "block")
-    reported = json.loads(said(*inside, sys.executable, PROGRAMS / "read_host_crypto.py", env=environment(PYTHONPATH=str(COLLECTIONS), PYTHONDONTWRITEBYTECODE="1")))["ipsec"]
+    text = said(*inside, sys.executable, PROGRAMS / "read_host_crypto.py", env=environment(PYTHONPATH=str(COLLECTIONS), PYTHONDONTWRITEBYTECODE="1"))
+    reported = json.loads(text)["ipsec"]
     assert reported["available"] is True and reported["unreadable"] == [] and reported["policies"] == [
         {"direction": "out", "action": "allow", "templates": [{"protocol": "ESP", "mode": "tunnel"}], "count": 300},
         {"direction": "in", "action": "block", "templates": [], "count": 1}]
@@ -269,9 +271,9 @@ def test_a_signature_as_the_kernel_build_makes_it(tmp_path, options, hashed, alg
 def test_it_is_in_every_profile_and_can_be_left_out():
     document = ask("trace", duration=1, engine="procfs").document
     assert document["host_crypto"]["trust_store"]["bundles"][0]["roots"] > 100
-    assert not any("host_crypto" in reason for reason in document["coverage"]["reasons"])
+    assert reason(document, "host_crypto_disabled") is None
     document = ask("trace", duration=1, engine="procfs", host_crypto=False).document
-    assert document["host_crypto"] is None and "host_crypto was disabled by the user" in document["coverage"]["reasons"]
+    assert document["host_crypto"] is None and reason(document, "host_crypto_disabled")["effect"] == "note"
 
 
 @pytest.fixture

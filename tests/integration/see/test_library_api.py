@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.cryptofleet.audit.tests.integration.support.library_api import SCENARIOS, assert_counts, perform
-from ansible_collections.cryptofleet.audit.tests.integration.support.profile import assert_attached, operations, process
+from ansible_collections.cryptofleet.audit.tests.integration.support.profile import assert_attached, operations, process, reason
 from ansible_collections.cryptofleet.audit.tests.integration.support.programs import environment, python, run, talking, tool
 from ansible_collections.cryptofleet.audit.tests.integration.support.window import traced
 
@@ -97,7 +97,7 @@ def test_a_bound_on_files_is_reported():
         pass
     entry = next(probe for probe in window.profile["coverage"]["probes"] if probe["name"] == "library_api")
     assert entry["status"] == "partial" and len(entry["targets"]) == 2 and "over the bound of 2" in entry["reason"]
-    assert not window.profile["coverage"]["complete"] and any("library_api" in reason for reason in window.profile["coverage"]["reasons"])
+    assert not window.profile["coverage"]["complete"] and reason(window.profile, "probe_partial")["concerns"]["names"] == ["library_api"]
 
 
 def test_without_openssl_api():
@@ -119,7 +119,8 @@ def test_one_budget_for_both_and_each_probe_reports_its_own():
     assert not {item["function"] for item in probes["openssl_api"]["detached"]} & set(gone)
     count = asked(window.profile, pid, "libgnutls")["SHA256", "digest"]
     assert 10000 < count < 600000 and gone["gnutls_hash_fast"]["calls"] <= count + 1000
-    assert any("gnutls_hash_fast" in reason for reason in window.profile["coverage"]["reasons"])
+    detached = [entry for entry in window.profile["coverage"]["reasons"] if entry["code"] == "functions_detached"]
+    assert any("gnutls_hash_fast" in entry["message"] for entry in detached)
 
 
 def test_a_process_that_only_has_the_library_is_idle():
@@ -142,4 +143,5 @@ def test_a_library_from_another_place_is_probed_when_it_is_mapped(tmp_path):
     entry = process(window.profile, user.pid)
     found = [(item["library"], item["algorithm"], item["count"]) for item in entry["operations"] if not item.get("internal")]
     assert found == [(str(copy), "SHA256", 500)]
-    assert any(str(copy) in reason and "first mapped inside the window" in reason for reason in window.profile["coverage"]["reasons"])
+    assert str(copy) in reason(window.profile, "library_first_mapped")["concerns"]["names"]
+    assert user.pid in {entry["pid"] for entry in window.profile["coverage"]["scope"]["excluded"]}

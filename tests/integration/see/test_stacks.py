@@ -17,7 +17,7 @@ import time
 import pytest
 from ansible_collections.cryptofleet.audit.tests.integration.support.faults import ask
 from ansible_collections.cryptofleet.audit.tests.integration.support.pki import make_site
-from ansible_collections.cryptofleet.audit.tests.integration.support.profile import libraries, process, processes
+from ansible_collections.cryptofleet.audit.tests.integration.support.profile import libraries, process, processes, reason
 from ansible_collections.cryptofleet.audit.tests.integration.support.programs import CHECKOUT, PROGRAMS, environment, run, talking
 from ansible_collections.cryptofleet.audit.tests.integration.support.window import traced
 
@@ -81,7 +81,7 @@ def test_processes_that_are_there_before(server_program, site):
     profile = window.profile
     entry = process(profile, server)
     assert entry["coverage"] == "unobservable"
-    assert entry["coverage_reason"].startswith("no probe sees into Go crypto/tls, and no handshake of it was on the wire; its 1 TLS connections are from before")
+    assert entry["coverage_reason"].startswith("no probe observes Go crypto/tls, and no handshake of it was on the wire; its 1 TLS connections are from before")
     found = stack(entry, "Go crypto/tls")
     assert (found["path"], found["detected_by"], found["visibility"], found["evidence"]) == (str(server_program), "build info", "unobservable", {"source": "file", "grade": "present"})
     entry = process(profile, client.pid)
@@ -97,8 +97,9 @@ def test_processes_that_are_there_before(server_program, site):
     assert found["visibility"] == "unobservable" and "/cryptography/hazmat/bindings/_rust" in found["path"] and entry["coverage"] == "unobservable"
     coverage = profile["coverage"]
     assert coverage["processes"]["unobservable"] == 3 and coverage["processes"]["idle"] + coverage["processes"]["observed"] == 2
-    assert coverage["complete"] is False
-    assert "3 processes have cryptography that nothing here sees into, and none of it was seen" in coverage["reasons"]
+    assert coverage["complete"] is True and coverage["scope"]["processes"] == "selected"
+    assert {entry["pid"] for entry in coverage["scope"]["excluded"]} == {server, java, package}
+    assert reason(profile, "unobservable")["count"] == 3 and reason(profile, "unobservable")["effect"] == "excluded"
 
 
 def test_a_handshake_on_the_wire_is_an_observation(server_program, site):
@@ -125,8 +126,9 @@ def test_a_connection_of_an_unknown_program(tmp_path):
             pass
     entry = process(window.profile, holder.pid)
     assert entry["coverage"] == "unobservable" and not entry["libraries"] and entry["stacks"] == []
-    assert entry["coverage_reason"].startswith("it has TLS connections and no library or stack that is known")
-    assert window.profile["coverage"]["complete"] is False
+    assert entry["coverage_reason"].startswith("it has TLS connections and no known library or stack")
+    excluded = {entry["pid"] for entry in window.profile["coverage"]["scope"]["excluded"]}
+    assert holder.pid in excluded or reason(window.profile, "unobservable")["effect"] == "incomplete"
 
 
 def test_programs_that_end_in_the_window(server_program, tmp_path):
@@ -141,7 +143,8 @@ def test_programs_that_end_in_the_window(server_program, tmp_path):
     assert entry["exit_code"] == 1 and stack(entry, "Go crypto/tls")["version"] and entry["coverage"] == "unobservable"
     entry = process(window.profile, lost.pid)
     assert entry["stacks"] is None and entry["coverage"] is None
-    assert entry["coverage_reason"] == "its program was gone before it could be searched for crypto stacks"
+    assert entry["coverage_reason"] == "it exited before its program files could be searched for crypto stacks"
+    assert (lost.pid, "program_not_searched") in {(entry["pid"], entry["code"]) for entry in window.profile["coverage"]["scope"]["excluded"]}
 
 
 def test_a_process_that_ended_before_its_library_was_probed(tmp_path):
@@ -152,9 +155,9 @@ def test_a_process_that_ended_before_its_library_was_probed(tmp_path):
         done = run("openssl", "version", env=environment(LD_LIBRARY_PATH=str(tmp_path)))
     entry = process(window.profile, done.pid)
     assert {pathlib.Path(item["path"]).parent for item in libraries(entry)} == {tmp_path}
-    assert (entry["coverage"], entry["coverage_reason"]) == ("exited_before_attach", "it ended before a probe was on its libraries")
+    assert (entry["coverage"], entry["coverage_reason"]) == ("exited_before_attach", "it exited before a probe was on its libraries")
     assert window.profile["coverage"]["processes"]["exited_before_attach"] >= 1
-    assert any("ended before a probe was on their libraries" in reason for reason in window.profile["coverage"]["reasons"])
+    assert reason(window.profile, "exited_before_attach")["count"] >= 1
 
 
 def test_in_another_mount_namespace(server_program, site):

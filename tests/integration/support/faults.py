@@ -162,8 +162,8 @@ def assert_reduced(document, *words):
     """The engine that polls was taken, and the reason says why in these words."""
     engine = document["engine"]
     assert (engine["name"], engine["grade"]) == ("procfs", "reduced"), engine
-    reason = engine["rejected"][0]["reason"]
-    assert engine["rejected"][0]["name"] == "libbpf" and all(word in reason for word in words), reason
+    rejected = engine["rejected"][0]
+    assert rejected["name"] == "libbpf" and rejected["code"] and rejected["remedy"] and all(word in rejected["message"] for word in words), rejected
     if "coverage" in document:
         assert document["coverage"]["complete"] is False and document["coverage"]["reasons"]
         assert probe(document, "openssl_api")["status"] == "unsupported"

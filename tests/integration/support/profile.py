@@ -70,6 +70,13 @@ def functions(entry):
     return total
 
 
+def reason(document, code):
+    """The entry of coverage.reasons with a code, or None."""
+    found = [entry for entry in document["coverage"]["reasons"] if entry["code"] == code]
+    assert len(found) <= 1
+    return found[0] if found else None
+
+
 def assert_attached(profile):
     """Every probe did attach, and no event was lost: a test of what is or is not there means nothing otherwise."""
     coverage = profile["coverage"]

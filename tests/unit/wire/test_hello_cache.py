@@ -107,7 +107,7 @@ def test_so_many_and_not_more_are_held():
         suites = 37 + body[34]
         assert cache.parse(body[:suites] + number.to_bytes(2, "big") + body[suites + 2:]).cipher_suites
         assert cache._size <= hello_cache._MAX_HELLOS
-        assert sum(len(known) for layouts in cache._layouts.values() for _layout, known in layouts) == cache._size
+        assert sum(len(known) for layouts in cache._layouts.values() for _cut, _layout, known in layouts) == cache._size
     assert counting.calls == 1000
 
 
