@@ -16,8 +16,10 @@ UTILS = ROOT / "plugins" / "module_utils"
 
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]*(?:\[\][^\]]*)*\]\(([^)\s]+)\)")
-# Paths in backticks that are to be there: of a package of module_utils, or from the root of the checkout.
+# Paths in backticks that are to be there: of a package of module_utils, or from the root of the checkout. And names of files alone.
 _PATH = re.compile(r"`((?:_[a-z]+|bpf|docs|plugins|scripts|tests|roles|playbooks)/[\w/.]+)`")
+_NAME = re.compile(r"`(\w+\.(?:py|c|h|bpf\.c|bpf\.h))`")
+FILES = {path.name for folder in ("bpf", "plugins", "scripts", "tests") for path in (ROOT / folder).rglob("*.*")}
 
 
 def text_of(page):
@@ -50,6 +52,7 @@ def test_paths_are_there(page):
         upper = re.search(r"/[^/]*[A-Z]{3}", path)  # NAME, PACKAGE: a placeholder
         if not upper and not any((folder / path).exists() for folder in (ROOT, UTILS)):
             missing.append(path)
+    missing += [name for name in _NAME.findall(text_of(page)) if name not in FILES and not name[0].isupper()]
     assert not missing
 
 
