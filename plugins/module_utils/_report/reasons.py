@@ -49,7 +49,7 @@ REASONS = {
     "probe_partial": Reason(
         INCOMPLETE, "probe",
         "probe %(name)s is attached only in part: %(detail)s", None,
-        _PREFLIGHT),
+        "See its entry in coverage.probes: targets say which files could not be probed, and why."),
     "probe_unsupported": Reason(
         INCOMPLETE, "probe",
         "probe %(name)s is not supported: %(detail)s", None,
@@ -204,7 +204,7 @@ REASONS = {
         EXCLUDED, "process",
         "%(count)d process has a crypto stack or library that no probe can observe, and no use of it was seen",
         "%(count)d processes have a crypto stack or library that no probe can observe, and no use of it was seen",
-        "Their stacks entries name it. Handshakes it makes inside a window are seen."),
+        "See stacks and libraries of the process. Handshakes inside a window are seen whatever library makes them."),
     "exited_before_attach": Reason(
         EXCLUDED, "process",
         "%(count)d process exited before a probe was on its libraries",
