@@ -16,7 +16,7 @@ import time
 
 from .._errors import AuditError
 from .._formats import elf as elf_format
-from .._functions.families import FAMILIES, family_of
+from .._functions.families import FAMILIES, family_of, file_names
 from .._kernel import events as kernel_events
 from .._kernel import syscalls
 from .._kernel.libbpf import Libbpf
@@ -43,14 +43,13 @@ _EXECUTABLES = (b"/usr/bin/node", b"/usr/local/bin/node", b"/usr/bin/nodejs", b"
 # Where musl's linker and locally built software look; ld.so.cache has the rest.
 _FOLDERS = (b"/lib", b"/usr/lib", b"/usr/local/lib", b"/usr/local/lib64", b"/usr/local/ssl/lib", b"/usr/local/ssl/lib64", b"/opt/openssl/lib")
 
-# Distinct files that are probed, of each kind: together LIBRARIES of bpf/openssl_api.bpf.c
+# Distinct files that are probed, of each kind
 _MOST_OPENSSL_FILES = 16
 _MOST_OTHER_FILES = 32
 
 _OPENSSL = FAMILIES[0]
 _OPENSSL_FILES = rb"lib(?:crypto|ssl)\.so"
-# the others' libraries of _libraries.catalogue.CATALOGUE; a test compares
-_OTHER_FILES = rb"lib(?:gnutls|gcrypt|sodium|nettle|hogweed|nss3|ssl3|wolfssl|mbedcrypto|tfpsacrypto)\.so"
+_OTHER_FILES = file_names(FAMILIES[1:])
 
 
 def refusal():
@@ -192,7 +191,7 @@ class LibbpfEngine:
 
     def read(self):
         """Everything since the last call, ordered by time, but what is later than the beginning of this call: that is kept."""
-        self.functions.keep_budget()
+        self.functions.enforce_budget()
         until = syscalls.clock_boottime_ns()
         events = self._late + [kernel_events.decode(record) for record in self._ring.read()]
         events += self.libraries.read() + self._wire.read()

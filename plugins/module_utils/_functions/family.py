@@ -1,0 +1,144 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One family of libraries whose functions are probed, and the notation of its functions.
+
+Each library has a file here: its functions, their tail calls, what its numbers of algorithms mean, its structures by release.
+Functions are text, which a host compiles in a tenth of the time that as many calls take. A row::
+
+    sign {gnutls_pk arg0[4]}[-{gnutls_mac arg1}]: gnutls_privkey_sign_data gnutls_privkey_sign_hash
+
+is the operation, the name of the algorithm as the profile has it, maybe words for key size and direction, a colon, and the functions. A
+row continues in lines that begin with a space; lines that begin with ``#`` name the headers or manual pages that the rows below follow.
+Arguments count from 0, and must be among the six that registers pass.
+
+The algorithm's name holds at most two of these, in braces:
+
+``{TABLE arg2}``                 the number in argument 2; TABLE (Family.algorithms, or ``nid``: OpenSSL's numbers) says what it means
+``{TABLE arg2[8]}``              the number 8 bytes into the structure that argument 2 points to
+``{TABLE arg2[0][8]}``           the number 8 bytes into the structure that the first member of that one points to
+``{TABLE STRUCTURE(arg2)}``      the number in a structure whose layout depends on the library's release (Family.release)
+``{TABLE arg2 arg3}``            two numbers that a rule of Family.algorithms names together
+``{text arg2}``                  the C string that argument 2 points to; also ``arg2[8]``, ``arg2[0][8]``: the structure has the pointer to it
+``{sexp arg2+19}``               the word 19 bytes into a Libgcrypt S-expression
+
+``[-{...}]`` at the end is left out where the call names no second algorithm. Words behind the name:
+
+``bits=arg2``, ``bytes=arg2``            the argument that is the key size
+``encrypt_if=arg4``, ``decrypt_if=arg4`` the argument that is 1 for this direction and 0 for the other
+
+A tail call: ``f <- g h``: g and h may end in a jump to f. Such a call is one operation, though it passes two probed entries. Which do is
+what GCC makes of each library; a test compares with installed ones.
+
+Only functions that begin an operation or do one message at once are rows; never those that feed one (``*_Update``), which run for every
+block, nor those of random numbers and of hashes for hash tables.
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Callable, Dict, FrozenSet, List, NamedTuple, Optional, Tuple
+
+from .function import BY_RELEASE, DIGEST, FIELD, FIELD_TEXT, FIRST_FIELD, FIRST_FIELD_TEXT, NID, NONE, TEXT, Function
+
+_ROW = re.compile(r"(\w+) ((?:[^ {:]|\{[^}]*\})+)((?: \w+=arg\d)*): (.+)")
+_FOUND = r"\{(\w+) (?:(\w+)\()?arg(\d)(?:\+(\d+))?(?:(\[0\])?\[(\d+)\])?\)?(?: arg(\d))?\}"
+_NAME = re.compile(r"([^{[]*)(?:%s)?([^{[]*)(?:\[-%s\])?" % (_FOUND, _FOUND))
+
+_STRINGS = ("text", "sexp")
+
+
+class Release(NamedTuple):
+    """What depends on the release of a library.
+
+    structures: type of a structure -> ``(shape, offset)`` of the number or name in it.
+    left_out: names of functions that are not probed in it.
+    """
+
+    structures: Dict[str, Tuple[int, int]]
+    left_out: FrozenSet[str] = frozenset()
+
+
+class Family(NamedTuple):
+    """Libraries that are one project's.
+
+    libraries: names of _libraries.catalogue.CATALOGUE.
+    tail_calls: function -> those that may end in a jump to it.
+    algorithms: table -> what its numbers mean: text of numbers and names in turn, or callable(number) that returns the name or None, or for two
+        numbers callable(first, second) that returns ``(name, operation)``, where operation is None if it is the function's own.
+    release: callable(ElfFile) that returns the Release in a file, or None where all are the same.
+    variant: callable(ElfFile) that returns the Family of the release in a file, or None where there is only this one.
+    """
+
+    name: str
+    libraries: Tuple[str, ...]
+    functions: Tuple[Function, ...]
+    tail_calls: Dict[str, List[str]]
+    algorithms: Dict[str, Any]
+    release: Optional[Callable] = None
+    variant: Optional[Callable] = None
+
+    def tail_callers(self):
+        """Function (str) -> its number among those that may end in a jump to another one, from 1 on: dict."""
+        callers = {caller for callers in self.tail_calls.values() for caller in callers}
+        return {name: number for number, name in enumerate((each.name for each in self.functions if each.name in callers), 1)}
+
+
+def functions(text):
+    """The Functions (tuple) of rows (str)."""
+    return tuple(_functions(text))
+
+
+def tail_calls(text):
+    """The tail calls (dict of str -> list of str) of their lines (str)."""
+    return {name: callers.split() for name, callers in (line.split(" <- ") for line in _lines(text))}
+
+
+def _lines(text):
+    return [line for line in text.replace("\n ", "").splitlines() if line and line[0] != "#"]
+
+
+def _functions(text):
+    for line in _lines(text):
+        operation, name, words, names = _ROW.fullmatch(line).groups()
+        facts = _algorithm(name)
+        for word in words.split():
+            kind, _equals, argument = word.partition("=arg")
+            if kind in ("bits", "bytes"):
+                facts.update(bits_argument=int(argument), in_bytes=kind == "bytes")
+            else:
+                facts.update(direction_argument=int(argument), encrypts_at_0={"encrypt_if": False, "decrypt_if": True}[kind])
+        for each in names.split():
+            yield Function(each, operation, **facts)
+
+
+def _algorithm(name):
+    """Fields of a Function (dict) by the name of its algorithm."""
+    groups = _NAME.fullmatch(name).groups()
+    before, behind = groups[0], groups[8]
+    table, structure, argument, within, first, field, other = groups[1:8]
+    facts = {"shape": NONE}
+    if table is None:
+        facts["algorithm"] = before
+    else:
+        if before or behind:
+            facts["algorithm"] = before + "%s" + behind
+        is_string = table in _STRINGS
+        if structure:
+            shape = BY_RELEASE
+        elif field is None:
+            shape = TEXT if is_string else NID
+        elif first:
+            shape = FIRST_FIELD_TEXT if is_string else FIRST_FIELD
+        else:
+            shape = FIELD_TEXT if is_string else FIELD
+        facts.update(shape=shape, argument=int(argument), offset=int(field or within or 0), structure=structure,
+                     table=None if table == "text" else table)
+        if other:
+            facts.update(digest_shape=NID, digest_argument=int(other), pair=True)
+    table, structure, argument = groups[9:12]
+    if table is not None:
+        facts.update(digest_shape=DIGEST if structure else TEXT if table in _STRINGS else NID, digest_argument=int(argument),
+                     digest_table=None if table == "text" else table)
+    return facts
