@@ -42,10 +42,7 @@ from typing import Any, Callable, Dict, FrozenSet, List, NamedTuple, Optional, T
 
 from .function import BY_RELEASE, DIGEST, FIELD, FIELD_TEXT, FIRST_FIELD, FIRST_FIELD_TEXT, NID, NONE, TEXT, Function
 
-_ROW = re.compile(r"(\w+) ((?:[^ {:]|\{[^}]*\})+)((?: \w+=arg\d)*): (.+)")
-_FOUND = r"\{(\w+) (?:(\w+)\()?arg(\d)(?:\+(\d+))?(?:(\[0\])?\[(\d+)\])?\)?(?: arg(\d))?\}"
-_NAME = re.compile(r"([^{[]*)(?:%s)?([^{[]*)(?:\[-%s\])?" % (_FOUND, _FOUND))
-
+_FOUND = re.compile(r"\{(\w+) (?:(\w+)\()?arg(\d)(?:\+(\d+)|(\[0\])?\[(\d+)\])?\)?(?: arg(\d))?\}")
 _STRINGS = ("text", "sexp")
 
 
@@ -101,44 +98,41 @@ def _lines(text):
 
 def _functions(text):
     for line in _lines(text):
-        operation, name, words, names = _ROW.fullmatch(line).groups()
-        facts = _algorithm(name)
-        for word in words.split():
-            kind, _equals, argument = word.partition("=arg")
+        what, _colon, names = line.partition(": ")
+        operation, *words = what.split(" ")
+        facts = _algorithm(" ".join(word for word in words if "=" not in word))
+        for kind, argument in (word.split("=arg") for word in words if "=" in word):
             if kind in ("bits", "bytes"):
                 facts.update(bits_argument=int(argument), in_bytes=kind == "bytes")
             else:
                 facts.update(direction_argument=int(argument), encrypts_at_0={"encrypt_if": False, "decrypt_if": True}[kind])
-        for each in names.split():
-            yield Function(each, operation, **facts)
+        first = Function("", operation, **facts)
+        for name in names.split():
+            yield Function(name, *first[1:])
 
 
 def _algorithm(name):
     """Fields of a Function (dict) by the name of its algorithm."""
-    groups = _NAME.fullmatch(name).groups()
-    before, behind = groups[0], groups[8]
-    table, structure, argument, within, first, field, other = groups[1:8]
-    facts = {"shape": NONE}
-    if table is None:
-        facts["algorithm"] = before
-    else:
-        if before or behind:
-            facts["algorithm"] = before + "%s" + behind
-        is_string = table in _STRINGS
+    name, _bracket, second = name.partition("[-")
+    facts = {"shape": NONE, "algorithm": name}
+    found = _FOUND.search(name)
+    if found:
+        table, structure, argument, within, first, field, other = found.groups()
+        algorithm = name[:found.start()] + "%s" + name[found.end():]
         if structure:
             shape = BY_RELEASE
         elif field is None:
-            shape = TEXT if is_string else NID
+            shape = TEXT if table in _STRINGS else NID
         elif first:
-            shape = FIRST_FIELD_TEXT if is_string else FIRST_FIELD
+            shape = FIRST_FIELD_TEXT if table in _STRINGS else FIRST_FIELD
         else:
-            shape = FIELD_TEXT if is_string else FIELD
+            shape = FIELD_TEXT if table in _STRINGS else FIELD
         facts.update(shape=shape, argument=int(argument), offset=int(field or within or 0), structure=structure,
-                     table=None if table == "text" else table)
+                     table=None if table == "text" else table, algorithm=None if algorithm == "%s" else algorithm)
         if other:
             facts.update(digest_shape=NID, digest_argument=int(other), pair=True)
-    table, structure, argument = groups[9:12]
-    if table is not None:
+    if second:
+        table, structure, argument = _FOUND.match(second).group(1, 2, 3)
         facts.update(digest_shape=DIGEST if structure else TEXT if table in _STRINGS else NID, digest_argument=int(argument),
                      digest_table=None if table == "text" else table)
     return facts

@@ -82,7 +82,7 @@ derive {psa arg1}: psa_key_derivation_setup
 key_generation {psa_key arg0[0]}: psa_generate_key
 """
 
-# also by the pointers of library/cipher_wrap.c and pk_wrap.c
+# As GCC compiles it, and by the pointers of library/cipher_wrap.c and pk_wrap.c
 _TAIL_CALLS = """
 mbedtls_aes_setkey_dec <- mbedtls_aes_xts_setkey_dec mbedtls_cipher_setkey
 mbedtls_aes_setkey_enc <- mbedtls_aes_xts_setkey_enc mbedtls_cipher_setkey
@@ -180,6 +180,8 @@ _ALGORITHMS = {
     "psa_key": _psa_key,
 }
 
+_TABLES_OF_3 = {"mbedtls_md": "mbedtls3_md"}
+
 _MD_CONTEXT, _MD_INFO, _CIPHER_CONTEXT = "mbedtls_md_context_t", "mbedtls_md_info_t", "mbedtls_cipher_context_t"
 # Releases from (major, minor) to (major, minor) -> their structures: md_wrap.h, cipher.h
 _STRUCTURES = {
@@ -210,6 +212,8 @@ def _variant(elf):
 
 MBEDTLS_2 = Family("Mbed TLS", ("libmbedcrypto",), functions(_FUNCTIONS), tail_calls(_TAIL_CALLS), _ALGORITHMS, _release, _variant)
 # In 3.0 the numbers of digests changed.
-MBEDTLS_3 = MBEDTLS_2._replace(name="Mbed TLS 3", libraries=(), functions=functions(_FUNCTIONS.replace("{mbedtls_md ", "{mbedtls3_md ")))
+MBEDTLS_3 = MBEDTLS_2._replace(name="Mbed TLS 3", libraries=(), functions=tuple(
+    function._replace(table=_TABLES_OF_3.get(function.table, function.table), digest_table=_TABLES_OF_3.get(function.digest_table, function.digest_table))
+    for function in MBEDTLS_2.functions))
 
 FAMILIES = (MBEDTLS_2, MBEDTLS_3)

@@ -7,6 +7,7 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 
 from __future__ import annotations
 
+import collections
 import functools
 import struct
 from typing import List, NamedTuple, Optional
@@ -138,25 +139,12 @@ class ProcessExit(NamedTuple):
     status: int
 
 
-class FunctionRecord(NamedTuple):
-    """What the kernel side has to know of one probed function of one file: struct function, which describes the members."""
+class FunctionRecord(collections.namedtuple("FunctionRecord", (
+        "text_low text_high tail_callers_low tail_callers_high library id calls stack offset "
+        "shape argument digest_shape digest_argument direction_argument bits_argument tail_caller"))):
+    """What the kernel side has to know of one probed function of one file: struct function, which describes the members. All are int."""
 
-    text_low: int
-    text_high: int
-    tail_callers_low: int
-    tail_callers_high: int
-    library: int
-    id: int
-    calls: int
-    stack: int
-    offset: int
-    shape: int
-    argument: int
-    digest_shape: int
-    digest_argument: int
-    direction_argument: int
-    bits_argument: int
-    tail_caller: int
+    __slots__ = ()
 
     def pack(self):
         """Its bytes."""

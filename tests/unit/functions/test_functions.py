@@ -14,6 +14,7 @@ from ansible_collections.cryptofleet.audit.plugins.module_utils._formats import 
 from ansible_collections.cryptofleet.audit.plugins.module_utils._functions import families as families_module
 from ansible_collections.cryptofleet.audit.plugins.module_utils._functions import family as family_module
 from ansible_collections.cryptofleet.audit.plugins.module_utils._functions import function as function_module
+from ansible_collections.cryptofleet.audit.plugins.module_utils._functions import gcrypt, gnutls, mbedtls, nettle, nss, openssl, sodium, wolfssl
 from ansible_collections.cryptofleet.audit.plugins.module_utils._functions.attach_points import attach_points, family_in
 from ansible_collections.cryptofleet.audit.plugins.module_utils._functions.families import FAMILIES, FUNCTIONS, family_of, file_names
 from ansible_collections.cryptofleet.audit.plugins.module_utils._functions.mbedtls import MBEDTLS_2, MBEDTLS_3
@@ -210,11 +211,22 @@ def test_sizes_and_directions_of_a_row():
     assert found.wanted_arguments() == {0, 1, 5}, "the cipher may be that of the context"
 
 
-@pytest.mark.parametrize("row", ["digest SHA256", "digest: f", "digest {gnutls_mac}: f", "digest {gnutls_mac arg12}: f", "digest {nid arg1[4][8]}: f",
-                                 "digest {nid arg1}{nid arg2}: f", "cipher AES size=2: f", "cipher AES sizes=arg2: f", "cipher A B: f"])
-def test_a_row_that_says_nothing_is_refused(row):
-    with pytest.raises((AttributeError, KeyError)):
-        family_module.functions(row)
+FOUND = r"\{\w+ (arg[0-5](\+\d+|(\[0\])?\[\d+\])?|\w+\(arg[0-5]\)|arg[0-5] arg[0-5])\}"
+ROW = r"[a-z_]+ ([A-Za-z0-9_-]+|[A-Z0-9-]*%s(-[A-Z0-9-]+)?|EVP_BytesToKey-%s)(\[-%s\])?( (bits|bytes|encrypt_if|decrypt_if)=arg[1-5])*: \w+( +\w+)*" % (FOUND, FOUND, FOUND)
+MODULES = (gcrypt, gnutls, mbedtls, nettle, nss, openssl, sodium, wolfssl)
+TEXTS = [text for module in MODULES for name, text in vars(module).items() if type(text) is str and "\n# " in text]
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=lambda text: text.split("\n")[1][:30])
+def test_every_row_is_of_the_notation(text):
+    """The parser, which runs on every host, takes that for granted."""
+    for line in family_module._lines(text):
+        assert re.fullmatch(ROW, line), line
+
+
+def test_every_library_has_rows():
+    assert len(TEXTS) == len(MODULES) + 1, "Nettle has Hogweed beside it"
+    assert sum(len(family_module.functions(text)) for text in TEXTS) == len(FUNCTIONS) - len(MBEDTLS_3.functions)
 
 
 def test_every_structure_of_a_row_is_known_in_each_release(monkeypatch):
