@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """New TLS connections a second of a busy nginx: the load runs all the time, and windows open and close beside it.
 
-A window costs most in its first second, until the costliest functions are let go (_probes/budget.py). So a window has to be as long as a real one, and
+A window costs most in its first second, until the costliest functions are detached (_probes/budget.py). So a window has to be as long as a real one, and
 what follows the first seconds is told apart.
 """
 
@@ -89,7 +89,7 @@ def _samples(site, number):
 
 
 def _hits(bench, site, load):
-    """Hits for one connection, of a window so short that no function is let go."""
+    """Hits for one connection, of a window so short that no function is detached."""
     before = site.sample()
     with bench.traced(), _running(bench, load.program, site.ports[load.port], 0.3):
         pass

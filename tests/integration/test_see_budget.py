@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What calls may cost: a short program is counted to its last call, a busy one is let go, and the profile says so."""
+"""What calls may cost: a short program is counted to its last call, functions of a busy one are detached, and the profile says so."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_what_a_hit_costs_is_measured_here():
     assert probe["cost_ns"] >= 1000 * cost["emulated"]
 
 
-def test_a_function_called_all_the_time_is_let_go_and_told():
+def test_a_function_called_all_the_time_is_detached_and_reported():
     calls = 1500000
     counts, probe, coverage = window(digest=calls)
     gone, = (each for each in probe["detached"] if each["function"] == "EVP_DigestInit_ex")

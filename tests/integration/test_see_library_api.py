@@ -107,8 +107,8 @@ def test_without_openssl_api():
     assert_counts(window.profile, pid, library, expected)
 
 
-def test_one_budget_for_both_and_each_probe_tells_of_its_own():
-    """Called without end: let go by the shared budget, with counts that are lower bounds, and it is the right probe that says so."""
+def test_one_budget_for_both_and_each_probe_reports_its_own():
+    """Called without end: detached by the shared budget, with counts that are lower bounds, and it is the right probe that says so."""
     code = "import ctypes; lib = ctypes.CDLL('libgnutls.so.30'); out = ctypes.create_string_buffer(64)\nfor _each in range(600000): lib.gnutls_hash_fast(6, b'abc', 3, out)"
     with traced() as window:
         pid = python(code).pid

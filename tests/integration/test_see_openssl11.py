@@ -21,7 +21,7 @@ def seen():
     # one process has it mapped before the window opens, so that it is probed from the beginning
     with talking(HOLD, path) as holder:
         assert holder.hear() == "loaded"
-        # here each digest passes through two functions more, which nothing else calls and which the tracer would let go first
+        # here each digest passes through two functions more, which nothing else calls and which the tracer would detach first
         with traced(constants={"_probes.budget.INTERNAL_BURST_NS": 10 ** 10, "_probes.budget.BURST_NS": 10 ** 10}) as window:
             pids = perform(BOTH, path)
             version = python("import ctypes, sys; c = ctypes.CDLL(sys.argv[1]); c.OpenSSL_version.restype = ctypes.c_char_p; print(c.OpenSSL_version(0).decode())", path)

@@ -103,7 +103,7 @@ def main() -> None:
         return run(window)
 
     module.Window.run = marked
-    budget = utility("_probes.budget")  # of real time: functions must not be let go because the machine is emulated
+    budget = utility("_probes.budget")  # of real time: functions must not be detached because the machine is emulated
     budget.BURST_NS *= SLOWER
     budget.INTERNAL_BURST_NS *= SLOWER
     profile = module.trace(utility("_window.request").Request(duration=WINDOW_SECONDS))

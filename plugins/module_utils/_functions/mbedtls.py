@@ -149,8 +149,8 @@ def _psa_key(number):
 
 # mbedtls/cipher.h of 2.28: mbedtls_cipher_type_t, mbedtls_cipher_id_t; md.h of 2.28 and of 3.6: mbedtls_md_type_t; pk.h: mbedtls_pk_type_t;
 # ecp.h: mbedtls_ecp_group_id.
-# psa/crypto_values.h: the low byte of PSA_ALG_* of hashes; algorithms without their hash and tag length; key types without what tells pairs
-# from public keys.
+# psa/crypto_values.h: the low byte of PSA_ALG_* of hashes; algorithms without their hash and tag length; key types without the bits that
+# distinguish key pairs from public keys.
 _ALGORITHMS = {
     "mbedtls_cipher": """1 NULL 2 AES-128-ECB 3 AES-192-ECB 4 AES-256-ECB 5 AES-128-CBC 6 AES-192-CBC 7 AES-256-CBC 8 AES-128-CFB 9 AES-192-CFB
         10 AES-256-CFB 11 AES-128-CTR 12 AES-192-CTR 13 AES-256-CTR 14 AES-128-GCM 15 AES-192-GCM 16 AES-256-GCM 17 CAMELLIA-128-ECB
