@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """All families of libraries whose functions are probed, and the numbers of their functions.
 
+A new library is a file in this folder (see family.py) and its name in the two lines below; _libraries.catalogue has to know its file name.
+
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
 

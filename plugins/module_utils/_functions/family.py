@@ -3,7 +3,7 @@
 """One family of libraries whose functions are probed, and the notation of its functions.
 
 Each library has a file here: its functions, their tail calls, what its numbers of algorithms mean, its structures by release.
-Functions are text, which a host compiles in a tenth of the time that as many calls take. A row::
+Functions are rows of text, because a host compiles every file anew: OpenSSL's 95 take 0.3 ms to compile and parse, as calls they took 1.2 ms. A row::
 
     sign {gnutls_pk arg0[4]}[-{gnutls_mac arg1}]: gnutls_privkey_sign_data gnutls_privkey_sign_hash
 
@@ -26,8 +26,8 @@ The algorithm's name holds at most two of these, in braces:
 ``bits=arg2``, ``bytes=arg2``            the argument that is the key size
 ``encrypt_if=arg4``, ``decrypt_if=arg4`` the argument that is 1 for this direction and 0 for the other
 
-A tail call: ``f <- g h``: g and h may end in a jump to f. Such a call is one operation, though it passes two probed entries. Which do is
-what GCC makes of each library; a test compares with installed ones.
+A tail call is written ``f <- g h``: g and h may end in a jump to f. Such a call is one operation, though it passes two probed entries.
+Which functions do so is what GCC makes of each library; a test compares with installed ones.
 
 Only functions that begin an operation or do one message at once are rows; never those that feed one (``*_Update``), which run for every
 block, nor those of random numbers and of hashes for hash tables.
