@@ -11,7 +11,6 @@ from support import process, run, talking, tool
 from support_faults import broken, probe
 
 SOURCE = pathlib.Path(__file__).with_name("peers") / "sources" / "large_library.c"
-NAMES = ["f%03d" % number for number in range(300)] + ["jumping"]
 
 # libsodium is another library in the tracer: its file is one that the test made.
 FAULT = """
@@ -55,17 +54,23 @@ def library(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("hook, state", [
-    (None, {}), ("uprobe (perf)", {"slow_to_detach": True}), ("uprobe (perf)", {"slow_to_detach": True, "_needs_rows": True})], ids=["best", "cookies", "rows"])
-def test_every_function_is_counted(library, hook, state):
-    """The best way of this kernel; as from 5.15 to 6.5, by cookies; as before, by small programs in more than one object."""
-    with broken(fault=FAULT % {"names": " ".join(NAMES), "state": state}) as window, talking(CALLS, library) as user:
+@pytest.mark.parametrize("hook, state, probed", [
+    (None, {}, 300), ("uprobe (perf)", {"slow_to_detach": True}, 140), ("uprobe (perf)", {"slow_to_detach": True, "_needs_rows": True}, 140)],
+    ids=["best", "cookies", "rows"])
+def test_every_function_is_counted(library, hook, state, probed):
+    """The best way of this kernel; as from 5.15 to 6.5, by cookies; as before, by small programs in more than one object.
+
+    The older ways take some 50 ms to detach each function, so they get no more of them than needed.
+    """
+    numbers = [*range(probed - 1), 299]
+    names = ["f%03d" % number for number in numbers] + ["jumping"]
+    with broken(fault=FAULT % {"names": " ".join(names), "state": state}, probes={"openssl_api": False}) as window, talking(CALLS, library) as user:
         assert user.hear() == "there"
         window.settle()
         user.tell()
         assert user.hear() == "done"
     target, = (target for target in probe(window.profile, "library_api")["targets"] if target["path"] == str(library))
-    assert (target["status"], target["functions"]) == ("attached", len(NAMES))
+    assert (target["status"], target["functions"]) == ("attached", probed + 1)
     assert hook is None or probe(window.profile, "library_api")["hook"] == hook
     found = {item["function"]: (item["algorithm"], item["count"]) for item in process(window.profile, user.pid)["operations"]}
-    assert found == dict({"f%03d" % number: ("SHA256", number % 5 + 1) for number in range(300)}, jumping=("SHA256", 7))
+    assert found == dict({"f%03d" % number: ("SHA256", number % 5 + 1) for number in numbers}, jumping=("SHA256", 7))
