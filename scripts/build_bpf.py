@@ -34,8 +34,8 @@ TARGETS = {"x86_64": "x86", "aarch64": "arm64"}
 OBJECTS = {
     "process": ("process.bpf.c", []),
     "file_open": ("file_open/file_open.bpf.c", []),
-    "openssl_api": ("openssl_api.bpf.c", ["-DATTACH_COOKIES"]),
-    "openssl_api_rows": ("openssl_api.bpf.c", []),
+    "functions": ("functions/functions.bpf.c", ["-DATTACH_COOKIES"]),
+    "functions_rows": ("functions/functions.bpf.c", []),
     "wire": ("wire/wire.bpf.c", []),
     "wire_calls": ("wire/wire_calls.bpf.c", []),
 }

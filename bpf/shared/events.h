@@ -155,22 +155,25 @@ struct operation_event {
 	__u32 pad;
 };
 
-/* How one public function of a library names its algorithm: a row that user space fills in. */
+/* What a program has to know of one probed function of one file. User space writes it before it attaches. */
 struct function {
-	__s64 text_low;		/* the library's code relative to the probed address: [low, high) */
-	__s64 text_high;
-	__u16 id;
-	__u8 shape;
+	__s32 text_low;		/* the library's code relative to the probed address: [low, high) */
+	__s32 text_high;
+	__u64 tail_callers_low;	/* bit n: the function whose tail_caller is n may end in a jump to this one; low has 0 to 63 */
+	__u64 tail_callers_high;	/* 64 to 127 */
+	__u16 library;		/* index user space gave the file */
+	__u16 id;		/* index into the function tables of user space, all libraries' in one */
+	__u16 calls;		/* where its calls are counted */
+	__u16 stack;		/* bytes the stack pointer is below its value at the function's entry, where the probe sits */
+	__u16 offset;		/* of what is read in the object, by its shape */
+	__u8 shape;		/* enum shape of functions/algorithm.bpf.h */
 	__u8 argument;
 	__u8 digest_shape;	/* a second algorithm, of a signature */
 	__u8 digest_argument;
 	__u8 direction_argument;	/* 0: none; else the argument that is 1 for encrypt, 0 for decrypt, -1 for unchanged */
 	__u8 bits_argument;	/* 0: none; else the argument that is a key size in bits */
-	__u16 stack;		/* bytes the stack pointer is below its value at the function's entry, where the probe sits */
-	__u16 offset;		/* of what is read in the object, by its shape */
-	__u16 calls;		/* where its calls are counted */
-	__u16 pad;
-	__u64 wrappers[2];	/* bit map of the rows whose function may end in a jump to this one */
+	__u8 tail_caller;	/* 0: it does not end in a jump to another probed function */
+	__u8 pad[7];
 };
 
 enum wire_look {
@@ -215,7 +218,7 @@ struct wire_event {
 struct settings {
 	__u64 wake_at_bytes;	/* wake the reader early once a ring holds this much; otherwise it reads every tick */
 	__u32 tracer_pid;	/* the tracer's own opens and calls are not observations */
-	__u32 library;		/* index of the attached file; of the wire programs what to look for, bits of enum wire_look */
+	__u32 library;		/* of row programs the number of the first one's uprobe; of the wire's programs what to look for, bits of enum wire_look */
 };
 
 /* Per-CPU counters of each probe. */

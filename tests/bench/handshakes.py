@@ -21,7 +21,7 @@ from measure import Result, value_row
 
 _COUNT = 400  # handshakes of a run, each between other ports
 _ADDRESS = b"\x7f\0\0\1"
-_KNOWN_HELLO = 43  # bytes of a hello that was copied at its sender: KNOWN_HELLO of bpf/places.bpf.h
+_KNOWN_HELLO = 43  # bytes of a hello that was copied at its sender: KNOWN_HELLO of bpf/shared/events.h
 _ENCRYPTED = 2000  # bytes behind a ServerHello of TLS 1.3, which are not copied
 _CLIENT, _SERVER = 10, 20  # process numbers
 _SECOND = 1_000_000_000
@@ -49,7 +49,7 @@ _LOADS = {
 
 
 def _record(at, pid, cookie, sequence, data, size, outgoing, port, flags=0):
-    """A record of the ring buffer: struct wire_event of bpf/events.h. The server's port is 443."""
+    """A record of the ring buffer: struct wire_event of bpf/shared/events.h. The server's port is 443."""
     server = cookie % 2
     ports = (443, port) if server else (port, 443)
     subject = events._SUBJECT.pack(pid, 1, _SECOND, 1, 0, 77, 4026531840, 0, b"x")

@@ -16,7 +16,7 @@ import time
 
 from .._errors import AuditError
 from .._formats.elf import ElfError, ElfFile
-from .._functions.families import FAMILIES, family_of
+from .._functions.families import FAMILIES, family_of, file_names
 from .._kernel import events, syscalls
 from .._kernel.libbpf import Libbpf
 from .._kernel.ring import Ring
@@ -43,14 +43,13 @@ _EXECUTABLES = (b"/usr/bin/node", b"/usr/local/bin/node", b"/usr/bin/nodejs", b"
 # Where musl's linker and locally built software look; ld.so.cache has the rest.
 _FOLDERS = (b"/lib", b"/usr/lib", b"/usr/local/lib", b"/usr/local/lib64", b"/usr/local/ssl/lib", b"/usr/local/ssl/lib64", b"/opt/openssl/lib")
 
-# Distinct files that are probed, of each kind: together LIBRARIES of bpf/openssl_api.bpf.c
+# Distinct files that are probed, of each kind
 _MOST_OPENSSL_FILES = 16
 _MOST_OTHER_FILES = 32
 
 _OPENSSL = FAMILIES[0]
 _OPENSSL_FILES = rb"lib(?:crypto|ssl)\.so"
-# the others' libraries of _libraries.catalogue.CATALOGUE; a test compares
-_OTHER_FILES = rb"lib(?:gnutls|gcrypt|sodium|nettle|hogweed|nss3|ssl3|wolfssl|mbedcrypto|tfpsacrypto)\.so"
+_OTHER_FILES = file_names(FAMILIES[1:])
 
 
 def rejection():
@@ -204,7 +203,7 @@ class LibbpfEngine(Engine):
 
     def _ready(self):
         """Events up to now, by time, as the probes give them."""
-        self.functions.keep_budget()
+        self.functions.enforce_budget()
         until = syscalls.clock_boottime_ns()
         found = self._late + [events.decode(record) for record in self._ring.read()]
         found += self.libraries.read() + self._wire.read()

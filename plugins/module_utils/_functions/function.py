@@ -1,64 +1,61 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is said of a public function that is probed, and of a family of libraries.
+"""One probed function of a library: what it does, and where its arguments name the algorithm.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
 
 from __future__ import annotations
 
-from typing import Dict, NamedTuple, Optional, Tuple
+from typing import NamedTuple, Optional
 
-# enum shape of bpf/algorithm.bpf.h
+# enum shape of bpf/functions/algorithm.bpf.h: how the algorithm is found
 NONE, NID, CIPHER, DIGEST, TEXT, FIRST_FIELD_TEXT, FIRST_FIELD, FIELD_TEXT, FIELD, CIPHER_3, DIGEST_3 = range(11)
-# Stand for a shape and an offset that depend on the library's version: _functions/places.py
-PKEY_CTX, MD_CONTEXT, MD_INFO, CIPHER_CONTEXT = range(-4, 0)
+# In a structure whose layout depends on the release: Release.structures of the file's family has the shape and the offset.
+BY_RELEASE = -1
+
+# These objects may be NULL: then the one of the context in argument 0 counts.
+_KEPT_IN_THE_CONTEXT = ("EVP_CIPHER", "EVP_MD")
 
 
 class Function(NamedTuple):
-    """One row. operation is a word of the profile; algorithm is fixed where shape is NONE, else a pattern for what is found."""
+    """One row of a Family, as _functions/family.py reads it.
+
+    operation: a word of the profile.
+    shape, argument, offset: where the number or name of the algorithm is; shape is NONE where the function has only one algorithm.
+    structure: str, the structure's type where shape is BY_RELEASE.
+    digest_shape, digest_argument: likewise of a second one, most often the digest of a signature.
+    direction_argument, bits_argument: arguments that tell encryption from decryption, and that are the size of a key. 0: there is none.
+    algorithm: str, the algorithm's name, in which ``%s`` stands for what is found; None where it is nothing else.
+    table: str, of Family.algorithms: what the number means, or ``sexp``. None where there is no number, only characters that are the name.
+    digest_table: str or None, the same of the second number.
+    in_bytes: the key size in an argument is in bytes, else in bits.
+    encrypts_at_0: the direction in an argument is 0 for encrypt and 1 for decrypt, else the other way round.
+    pair: both numbers together name the algorithm, by a rule of Family.algorithms.
+    """
 
     name: str
     operation: str
     shape: int
     argument: int = 0
+    offset: int = 0
+    structure: Optional[str] = None
     digest_shape: int = NONE
     digest_argument: int = 0
     direction_argument: int = 0
     bits_argument: int = 0
     algorithm: Optional[str] = None
-    before_3: bool = False  # only in libraries before 3.0: later ones call it themselves for every digest, and deprecate it
-    offset: int = 0  # of what is read in the object, by its shape
-    table: Optional[str] = None  # of _functions/library_numbers.py: what the number means; OpenSSL's own where it is None
+    table: Optional[str] = None
     digest_table: Optional[str] = None
-    in_bytes: bool = False  # the key size in an argument is in bytes
-    encrypts_at_0: bool = False  # the direction in an argument is 0 for encrypt, 1 for decrypt
-    pair: bool = False  # both numbers together name the algorithm: table is a rule for two
+    in_bytes: bool = False
+    encrypts_at_0: bool = False
+    pair: bool = False
 
     def wanted_arguments(self):
         """The arguments (set of int, 0 to 5) that the probe reads."""
         wanted = {self.argument} if self.shape != NONE else set()
-        if self.shape in (CIPHER, DIGEST):
-            wanted.add(0)  # the context tells where the object is NULL
+        if self.structure in _KEPT_IN_THE_CONTEXT:
+            wanted.add(0)
         if self.digest_shape != NONE:
             wanted.add(self.digest_argument)
         return wanted | {argument for argument in (self.direction_argument, self.bits_argument) if argument}
-
-
-class Family(NamedTuple):
-    """Libraries that are one project's.
-
-    libraries: names of _libraries.catalogue.CATALOGUE. wrappers: function -> the functions (separated by spaces) that may end in a jump to it: such
-    a call is one operation, though both entries are passed.
-    """
-
-    name: str
-    libraries: Tuple[str, ...]
-    functions: Tuple[Function, ...]
-    wrappers: Dict[str, str]
-
-    def wrapper_bits(self, name):
-        """The rows that may turn into the function of that name, as two words of 64 bits: bit n of word w is row 64 * w + n."""
-        wrappers = self.wrappers.get(name, "").split()
-        bits = sum(1 << row for row, function in enumerate(self.functions) if function.name in wrappers) if wrappers else 0
-        return bits & 0xFFFFFFFFFFFFFFFF, bits >> 64

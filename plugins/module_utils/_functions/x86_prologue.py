@@ -20,6 +20,7 @@ ARGUMENT_REGISTERS = (7, 6, 2, 1, 8, 9)
 _RSP = 4
 
 _LONGEST_PROLOGUE = 64
+_DEEPEST_STACK = 0xFFFF  # what struct function has room for
 
 # One-byte opcodes with ModRM: opcode -> whether the destination is "rm", "reg" or None
 _MODRM = {0x01: "rm", 0x03: "reg", 0x09: "rm", 0x0B: "reg", 0x21: "rm", 0x23: "reg", 0x29: "rm", 0x2B: "reg", 0x31: "rm", 0x33: "reg",
@@ -29,7 +30,7 @@ _MODRM_0F = {0x10: None, 0x11: None, 0x28: None, 0x29: None, 0x57: None, 0x6F: N
              0xB6: "reg", 0xB7: "reg", 0xBE: "reg", 0xBF: "reg"}
 
 
-class Place(NamedTuple):
+class ProbeOffset(NamedTuple):
     """Where to attach: offset from the function's entry, how far the stack pointer is below its value there (bytes both), and what it costs."""
 
     offset: int
@@ -37,7 +38,7 @@ class Place(NamedTuple):
     emulated: bool = True  # by the kernel; else single-stepped
 
 
-ENTRY = Place(0, 0, False)
+ENTRY = ProbeOffset(0, 0, False)
 
 
 class _Instruction(NamedTuple):
@@ -185,12 +186,12 @@ def _jumped_into(code, last):
     return False
 
 
-def cheap_place(code, wanted):
+def cheap_offset(code, wanted):
     """Where to attach to a function.
 
     :arg code: bytes, the whole function (of it, what is there).
     :arg wanted: set of int, the arguments (0 to 5) that the probe reads.
-    :returns: Place; ENTRY where no better one is certain.
+    :returns: ProbeOffset; ENTRY where no better one is certain.
     """
     registers = {ARGUMENT_REGISTERS[argument] for argument in wanted}
     at = stack = 0
@@ -199,9 +200,11 @@ def cheap_place(code, wanted):
         if instruction is None:
             return ENTRY
         if instruction.emulated:
-            return Place(at, stack, True) if at == 0 or not _jumped_into(code, at) else ENTRY
+            return ProbeOffset(at, stack, True) if at == 0 or not _jumped_into(code, at) else ENTRY
         if instruction.written in registers or instruction.stack < 0:
             return ENTRY
         at += instruction.length
         stack += instruction.stack
+        if stack > _DEEPEST_STACK:
+            return ENTRY
     return ENTRY

@@ -7,6 +7,7 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 
 from __future__ import annotations
 
+import collections
 import functools
 import struct
 from typing import List, NamedTuple, Optional
@@ -47,16 +48,16 @@ COUNTER = struct.Struct("<QQQ")
 OPERATION_VALUE = struct.Struct("<QQQI4x")
 INODE_KEY = struct.Struct("<QII")
 SETTINGS = struct.Struct("<QII")
-FUNCTION = struct.Struct("<qqHBBBBBBHHH2xQQ")
-# FUNCTION_ROWS of bpf/openssl_api.bpf.c
-FUNCTION_ROWS = 128
-# the last of them is no function of a library: MEASURED_ROW of the same file
-MEASURED_ROW = FUNCTION_ROWS - 1
+FUNCTION = struct.Struct("<iiQQHHHHHBBBBBBB7x")
+# UPROBES of bpf/functions/functions.bpf.c. A uprobe's number, which is its cookie, is the row of its function in the map "functions".
+UPROBES = 6144
+# MEASURED_UPROBE of the same file: no function of a library, but the tracer's own
+MEASURED_UPROBE = UPROBES - 1
 # FUNCTIONS and MEASURED_FUNCTION of the same file
-ALL_FUNCTIONS = 800
+ALL_FUNCTIONS = 1024
 MEASURED_FUNCTION = 0xFFFF
-# the cookie of a uprobe is the library's number times this, plus the row: any_function() of the same file
-COOKIES_OF_A_LIBRARY = 256
+# ROW_PROGRAMS of the same file
+ROW_PROGRAMS = 128
 
 _KEY_BITS = struct.Struct("<I4x")
 
@@ -138,6 +139,18 @@ class ProcessExit(NamedTuple):
     status: int
 
 
+class FunctionRecord(collections.namedtuple("FunctionRecord", (
+        "text_low text_high tail_callers_low tail_callers_high library id calls stack offset "
+        "shape argument digest_shape digest_argument direction_argument bits_argument tail_caller"))):
+    """What the kernel side has to know of one probed function of one file: struct function, which describes the members. All are int."""
+
+    __slots__ = ()
+
+    def pack(self):
+        """Its bytes."""
+        return FUNCTION.pack(*self)
+
+
 class OpenKey(NamedTuple):
     """What opens are counted by; the same tuple in the order of struct open_key."""
 
@@ -181,7 +194,7 @@ class OperationKey(NamedTuple):
 
 
 class OpenCount(NamedTuple):
-    """How often the kernel side has counted one kind of open. Times in ns since boot."""
+    """What the kernel side counted by one OpenKey; times are in ns since boot."""
 
     key: OpenKey
     count: int
@@ -190,7 +203,7 @@ class OpenCount(NamedTuple):
 
 
 class OperationCount(NamedTuple):
-    """How often the kernel side has counted one kind of operation. key_bits is 0 where it is not known; times in ns since boot."""
+    """What the kernel side counted by one OperationKey; times are in ns since boot. key_bits is 0 where it is not known."""
 
     key: OperationKey
     key_bits: int

@@ -26,7 +26,7 @@ source: str, where the name and the version text come from."""
 
 # The version after .so may carry letters (RHEL: libcrypto.so.1.0.2k); auditwheel puts "-" and the beginning of a SHA-256 before
 # .so (auditwheel src/auditwheel/repair.py, copylib); some builds put the version there (libcrypt-2.36.so).
-_TAIL = rb"(?:-[0-9a-f]{8,64}|-[0-9][0-9._]*)?\.so(?:\.[0-9]+[a-z]*)*"
+NAME_TAIL = rb"(?:-[0-9a-f]{8,64}|-[0-9][0-9._]*)?\.so(?:\.[0-9]+[a-z]*)*"
 _PYTHON_TAIL = rb"(?:\.(?:cpython|pypy|abi3|graalpy)[-0-9a-z_]*)?\.so"
 
 # openssl include/openssl/opensslv.h.in, OPENSSL_VERSION_TEXT: its version and date
@@ -43,7 +43,7 @@ _ENGINES = rb"(?:engines-[0-9][0-9._]*|openssl[^/]*/engines)"
 _MODULES = rb"ossl-modules"
 
 
-def _library(name, family, stems, version=None, file_version="interface", source="", directory=None, tail=_TAIL):
+def _library(name, family, stems, version=None, file_version="interface", source="", directory=None, tail=NAME_TAIL):
     return Library(name, family, re.compile(rb"(?:" + stems + rb")" + tail),
                    re.compile(rb"(?:.*/)?" + directory, re.DOTALL) if directory else None,
                    re.compile(version) if version else None, file_version, source)

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How much CPU time the hits of probed functions may cost the traced before the costliest functions are let go.
+"""How much CPU time the hits of probed functions may cost the traced processes before the costliest functions are detached.
 
-A burst is worth its cost, because it tells who uses what; a server that calls a function all day tells nothing new after the first
-second. So a window has CPU time to spend at its beginning, and half a hundredth of one core from then on. When that is spent the costliest
-functions are detached, and the coverage says so. Functions that are called almost only from inside their own library tell least, and
+A burst is worth its cost, because it shows who uses what; a server that calls a function all day shows nothing new after the first
+second. So a window has CPU time to spend at its beginning, and 0.5 % of one core from then on. When that is spent the costliest
+functions are detached, and the coverage says so. Functions that are called almost only from inside their own library matter least, and
 have a smaller burst among them: a TLS handshake makes half of its hits in them.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
@@ -38,10 +38,14 @@ _NEVER = Calls(0, 0)  # most functions of a library
 
 
 class FunctionCalls:
-    """The kernel side's counts of calls: map function_calls of bpf/openssl_api.bpf.c."""
+    """The kernel side's counts of calls: map function_calls of bpf/functions/functions.bpf.c."""
 
     def __init__(self, fd, cpus, rows):
-        """:arg fd: the map, not owned. :arg cpus: int, values it has. :arg rows: functions of one value."""
+        """
+        :arg fd: int, descriptor of the map, not owned.
+        :arg cpus: int, values it has.
+        :arg rows: int, functions of one value.
+        """
         self._row_words = 2 * rows
         self._map = syscalls.Map(fd, 4, 8 * self._row_words * cpus)
 
@@ -54,7 +58,7 @@ class FunctionCalls:
         return [Calls(number, internal) if number else _NEVER for number, internal in zip(numbers[::2], numbers[1::2])]
 
 
-class LetGo(NamedTuple):
+class Detached(NamedTuple):
     """A function that was detached: when (ns since boot), and its calls until then."""
 
     since: int
@@ -66,14 +70,18 @@ class Budget:
 
     def __init__(self):
         self.cost = hit_cost.DEFAULT
-        self.let_go = {}  # row -> LetGo
+        self.detached = {}  # row -> Detached
         self._stepped = set()  # rows that the kernel single-steps in one file at least
         self._last = {}  # row -> Calls
         self._looked = 0.0
         self._hits = 0
 
     def add(self, row, emulated):
-        """A function is probed. emulated: bool, how the kernel gets over the instruction."""
+        """A function is probed.
+
+        :arg row: int, its number.
+        :arg emulated: bool, whether the kernel emulates the probed instruction; else it single-steps it.
+        """
         if not emulated:
             self._stepped.add(row)
 
@@ -84,10 +92,11 @@ class Budget:
     def _cost(self, row, calls):
         return calls.all * self.cost.of(row not in self._stepped)
 
-    def may_overspend(self, seconds, hits):
-        """Whether overspent() could find anything: looking at each function costs more than counting the hits of all.
+    def check_due(self, seconds, hits):
+        """Whether over_budget() could find anything: looking at each function costs more than counting the hits of all.
 
-        :arg seconds: float, since the window began. :arg hits: int, of all functions so far.
+        :arg seconds: float, since the window began.
+        :arg hits: int, of all functions so far.
         """
         interval = seconds - self._looked
         if interval < _SELDOM and (hits - self._hits) * self.cost.of(not self._stepped) <= NS_PER_SECOND * interval:
@@ -95,11 +104,12 @@ class Budget:
         self._hits = hits
         return True
 
-    def overspent(self, seconds, calls):
-        """Which functions have to go.
+    def over_budget(self, seconds, calls):
+        """Which functions have to be detached.
 
-        :arg seconds: float, since the window began. :arg calls: list of Calls so far, by row.
-        :returns: list of rows; their going brings the rest below NS_PER_SECOND. Empty while the window is within its budget.
+        :arg seconds: float, since the window began.
+        :arg calls: list of Calls so far, by row.
+        :returns: list of rows; detaching them brings the rest below NS_PER_SECOND. Empty while the window is within its budget.
         """
         interval = max(seconds - self._looked, 0.001)
         called = {row: one for row, one in enumerate(calls) if one.all}
@@ -110,14 +120,19 @@ class Budget:
         going = _costliest(internal, INTERNAL_BURST_NS, seconds, costs, rates)
         return going + _costliest(set(called) - set(going), BURST_NS, seconds, costs, rates)
 
-    def went(self, rows, now, calls):
-        """Remember that functions were detached. rows: those that were; now: ns since boot; calls: list of Calls, by row."""
+    def record_detached(self, rows, now, calls):
+        """Remember that functions were detached, as it first was.
+
+        :arg rows: iterable of int.
+        :arg now: int, ns since boot.
+        :arg calls: list of Calls, by row.
+        """
         for row in rows:
-            self.let_go.setdefault(row, LetGo(now, calls[row]))
+            self.detached.setdefault(row, Detached(now, calls[row]))
 
 
 def _costliest(rows, burst, seconds, costs, rates):
-    """Those of rows that have to go when these have spent a burst and their rate, the costliest since the last look first."""
+    """Those of rows that have to be detached when these have spent a burst and their rate, the costliest since the last look first."""
     if sum(costs[row] for row in rows) <= burst + NS_PER_SECOND * seconds:
         return []
     left, going = sum(rates[row] for row in rows), []

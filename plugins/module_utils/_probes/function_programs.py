@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What serves all probed functions, of whatever library: one BPF program, its maps, one budget. Loaded once.
+"""The BPF side of all probed functions, of whatever library: one program, its maps, one budget. Loaded once.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -13,7 +13,7 @@ import sys
 import time
 
 from .._formats.elf import ElfFile
-from .._functions.places import MEASURED, family_in, function_places
+from .._functions.attach_points import MEASURED, attach_points, family_in
 from .._kernel import events, syscalls
 from .._kernel.libbpf import LIBBPF_ERRNO_VERIFY, BpfObject, LoadError, sum_of_cpus
 from .._kernel.uprobe import Closing, MultiAttachment, PerfAttachment, close_all
@@ -22,7 +22,7 @@ from .base import FAILED, possible_cpus
 from .budget import Budget, FunctionCalls
 
 _MAPS = ("counters", "operations", "last_calls", "function_calls", "functions")
-_ANY_FUNCTION, _ANY_ROW = "any_function", "any_row"
+_ANY_FUNCTION, _ANY_ROW, _MEASURED_ROW = "any_function", "any_row", "measured_row"
 # how a kernel says that it has no such link, or no such helper
 _UNKNOWN_TO_THE_KERNEL = (errno.EINVAL, errno.EOPNOTSUPP, LIBBPF_ERRNO_VERIFY)
 _HITS = events.COUNTERS.index("hits").to_bytes(4, "little")
@@ -32,18 +32,25 @@ _MACHINES = {"x86_64": 62, "aarch64": 183}
 
 
 class Target:
-    """One file whose functions are probed. index: its number among all."""
+    """One file whose functions are probed. Its uprobes have consecutive numbers, in the order of ``probed``."""
 
     def __init__(self, path, index, family):
+        """
+        :arg path: bytes.
+        :arg index: int, its number among all targets.
+        :arg family: Family.
+        """
         self.path = path
         self.index = index
         self.family = family
+        self.first_uprobe = None
+        self.probed = []  # Functions
         self.build_id = None
         self.status = FAILED
         self.reason = None
         self.functions = 0
         self.hook = None
-        self.object = None
+        self.objects = []  # of row programs
         self.attachment = None
 
     def coverage(self):
@@ -54,37 +61,43 @@ class Target:
         """Descriptors (list): closing them detaches these Functions (set). Until resume() others may be detached with them."""
         if not self.attachment:
             return []
-        return self.attachment.give_up({row for row, function in enumerate(self.family.functions) if function in functions})
+        return self.attachment.give_up({number for number, function in enumerate(self.probed) if function in functions})
 
     def close(self):
         """Detach and free. The descriptors of the attachment are closed by whoever took them, or here."""
         if self.attachment:
             self.attachment.close()
             self.attachment = None
-        if self.object:
-            self.object.close()
-            self.object = None
+        for each in self.objects:
+            each.close()
+        self.objects = []
 
 
-def _offsets(places):
-    return {row: place.offset for row, place in places.items()}
+def _offsets(points):
+    """The number of each uprobe in its target -> its offset in the file: dict."""
+    return {number: point.offset for number, point in enumerate(points)}
 
 
 class FunctionPrograms:
     """Attaches functions of files, and holds what is counted of them."""
 
     def __init__(self, libbpf, ring, wake_at):
-        """:arg ring: descriptor of the shared ring buffer. :arg wake_at: bytes in it at which to wake the reader early."""
+        """
+        :arg libbpf: Libbpf.
+        :arg ring: int, descriptor of the shared ring buffer.
+        :arg wake_at: int, bytes in it at which to wake the reader early.
+        """
         self._libbpf = libbpf
         self._ring = ring
         self._wake_at = wake_at
         self.probes = []  # those that it serves
         self._files = {}  # (device, inode) -> Target
+        self._uprobes = 0  # numbers of uprobes that are taken
         self._maps = {}
         self._object = None
-        self._cookies_work = False  # some file was attached by the one program that tells functions by their cookies (5.15+)
+        self._cookies_work = False  # some file was attached by the one program that knows functions by their cookies (5.15+)
         self._needs_rows = False  # it can't be: each function needs a program of its own
-        self.refused = None  # LoadError of the program, where the kernel took it for no file yet
+        self.load_error = None  # LoadError of the program, where the kernel took it for no file yet
         self._closing = None
         self.slow_to_detach = False  # the kernel has no uprobe_multi (before 6.6): each function takes some 50 ms
         self._last = dict.fromkeys(events.COUNTERS, 0)
@@ -95,8 +108,13 @@ class FunctionPrograms:
         self._measured = False
         self._began = time.monotonic()
 
-    def enter(self, identity, path, family):
-        """A new Target, which is not attached yet. identity: ``(device, inode)`` of its file; path: bytes; family: Family."""
+    def add_target(self, identity, path, family):
+        """A new Target, which is not attached yet.
+
+        :arg identity: ``(device, inode)`` of its file.
+        :arg path: bytes.
+        :arg family: Family.
+        """
         target = self._files[identity] = Target(path, len(self._files), family)
         return target
 
@@ -111,6 +129,8 @@ class FunctionPrograms:
     def attach(self, target, fd):
         """Probe the functions of a Target's file.
 
+        :arg target: Target.
+        :arg fd: int, a descriptor of its file.
         :raises LoadError, ElfError, OSError: nothing of it could be probed.
         """
         with ElfFile.open(fd) as elf:
@@ -118,15 +138,20 @@ class FunctionPrograms:
             if elf.machine != _MACHINES.get(syscalls.architecture()):
                 raise LoadError("it is for another machine (e_machine %d, %d bit)" % (elf.machine, elf.bits))
             target.family = family_in(elf, target.family)
-            places = function_places(elf, target.family)
-        if not places:
+            points = attach_points(elf, target.family)
+        if not points:
             raise LoadError("it exports none of the probed functions")
-        for row, place in places.items():
-            self.budget.add(self._number(target.family.functions[row]), place.emulated)
+        if self._uprobes + len(points) > events.MEASURED_UPROBE:
+            raise LoadError("its %d functions are over the bound of %d in all files" % (len(points), events.MEASURED_UPROBE))
+        target.first_uprobe = self._uprobes
+        self._uprobes += len(points)
+        target.probed = [point.function for point in points]
+        for point in points:
+            self.budget.add(self._number(point.function), point.emulated)
         name = b"/proc/self/fd/%d" % fd
         if not self._needs_rows:
             try:
-                self._attach_by_cookies(target, name, places)
+                self._attach_by_cookies(target, name, points)
             except (OSError, LoadError) as error:
                 if self._cookies_work or error.errno not in _UNKNOWN_TO_THE_KERNEL:
                     raise
@@ -134,16 +159,16 @@ class FunctionPrograms:
                 self._needs_rows = self.slow_to_detach = True
         if self._needs_rows:
             try:
-                self._attach_rows(target, name, places)
+                self._attach_rows(target, name, points)
             except LoadError as error:
-                self.refused = None if self._maps else error
+                self.load_error = None if self._maps else error
                 raise
-        self.refused = None
-        target.functions = len(places) - len(target.attachment.failed)
+        self.load_error = None
+        failed = target.attachment.failed
+        target.functions = len(points) - len(failed)
         target.hook = target.attachment.hook
-        if target.attachment.failed:
-            names = target.family.functions
-            target.reason = "; ".join("%s: %s" % (names[row].name, why) for row, why in sorted(target.attachment.failed.items()))
+        if failed:
+            target.reason = "; ".join("%s: %s" % (target.probed[number].name, why) for number, why in sorted(failed.items()))
 
     @property
     def functions(self):
@@ -153,9 +178,9 @@ class FunctionPrograms:
     def _number(self, function):
         return self._numbers.setdefault(function, len(self._numbers))
 
-    def _attach_by_cookies(self, target, name, places):
+    def _attach_by_cookies(self, target, name, points):
         if self._object is None:
-            opened = self._opened("openssl_api", 0)
+            opened = self._opened("functions", 0)
             try:
                 opened.expect_attach_type(_ANY_FUNCTION, syscalls.TRACE_UPROBE_MULTI)
                 opened.load((_ANY_FUNCTION,))
@@ -164,36 +189,45 @@ class FunctionPrograms:
                 raise
             self._object = opened
             self._share_maps(opened)
-        self._describe(target, places)
-        target.attachment = self._linked(target, name, _offsets(places))
+        self._describe(target, points)
+        target.attachment = self._linked(name, _offsets(points), target.first_uprobe)
         self._cookies_work = True
 
-    def _linked(self, target, path, offsets):
-        """An attachment that names the rows of a Target by cookies: uprobe_multi, or perf events where the kernel has no such link (before 6.6)."""
-        program, first_cookie = self._object.program_fd(_ANY_FUNCTION), target.index * events.COOKIES_OF_A_LIBRARY
+    def _linked(self, path, offsets, first_uprobe):
+        """An attachment whose cookies are numbers of uprobes: uprobe_multi, or perf events where the kernel has no such link (before 6.6)."""
+        program = self._object.program_fd(_ANY_FUNCTION)
         if not self.slow_to_detach:
             try:
-                return MultiAttachment(program, path, offsets, first_cookie)
+                return MultiAttachment(program, path, offsets, first_uprobe)
             except OSError as error:
                 if self._cookies_work or error.errno not in _UNKNOWN_TO_THE_KERNEL:
                     raise
                 self.slow_to_detach = True
-        return PerfAttachment(dict.fromkeys(offsets, program), path, offsets, first_cookie)
+        return PerfAttachment(dict.fromkeys(offsets, program), path, offsets, first_uprobe)
 
-    def _attach_rows(self, target, name, places):
-        programs = {row: "row_%d" % row for row in [*places, events.MEASURED_ROW]}
-        target.object = self._opened("openssl_api_rows", target.index)
-        target.object.want_programs([*programs.values(), _ANY_ROW])
-        target.object.load([*programs.values(), _ANY_ROW])
-        syscalls.Map(target.object.map_fd("program_of_rows"), 4, 4).put(bytes(4), target.object.program_fd(_ANY_ROW).to_bytes(4, sys.byteorder))
-        self._share_maps(target.object)
-        self._describe(target, places)
-        target.attachment = PerfAttachment({row: target.object.program_fd(program) for row, program in programs.items()}, name, _offsets(places))
+    def _attach_rows(self, target, name, points):
+        programs = {}
+        for first in range(0, len(points), events.ROW_PROGRAMS):
+            programs.update(self._load_rows(target, first, min(len(points) - first, events.ROW_PROGRAMS)))
+        self._describe(target, points)
+        target.attachment = PerfAttachment(programs, name, _offsets(points))
 
-    def _opened(self, name, library):
+    def _load_rows(self, target, first, size):
+        """Programs for some of a Target's uprobes: dict of the uprobe's number in the target -> descriptor."""
+        names = {first + row: "row_%d" % row for row in range(size)}
+        wanted = [*names.values(), _MEASURED_ROW, _ANY_ROW]
+        opened = self._opened("functions_rows", target.first_uprobe + first)
+        target.objects.append(opened)
+        opened.want_programs(wanted)
+        opened.load(wanted)
+        syscalls.Map(opened.map_fd("program_of_rows"), 4, 4).put(bytes(4), opened.program_fd(_ANY_ROW).to_bytes(4, sys.byteorder))
+        self._share_maps(opened)
+        return {number: opened.program_fd(program) for number, program in names.items()}
+
+    def _opened(self, name, first_uprobe):
         """An object, opened. The first one's maps serve all later ones."""
         opened = BpfObject(self._libbpf, name)
-        opened.set_constants(events.SETTINGS.pack(self._wake_at, os.getpid(), library))
+        opened.set_constants(events.SETTINGS.pack(self._wake_at, os.getpid(), first_uprobe))
         opened.reuse_map("events", self._ring)
         for each, fd in self._maps.items():
             opened.reuse_map(each, fd)
@@ -205,33 +239,35 @@ class FunctionPrograms:
             self._maps = {name: os.dup(loaded.map_fd(name)) for name in _MAPS}
             self._counters = syscalls.Map(self._maps["counters"], 4, 8 * possible_cpus())
             self._calls = FunctionCalls(self._maps["function_calls"], possible_cpus(), events.ALL_FUNCTIONS)
+            self._put_record(events.MEASURED_UPROBE, MEASURED)
 
-    def _describe(self, target, places):
-        """Tell the kernel side how each function names its algorithm; and the row that is measured, in the place of each library."""
-        functions = syscalls.Map(self._maps["functions"], 4, events.FUNCTION.size)
-        rows = {row: place.row(self._number(target.family.functions[row])) for row, place in places.items()}
-        for row, content in [*rows.items(), (events.MEASURED_ROW, MEASURED)]:
-            functions.put((target.index * events.FUNCTION_ROWS + row).to_bytes(4, "little"), content)
+    def _describe(self, target, points):
+        """Write what the kernel side has to know of each function."""
+        for number, point in enumerate(points, target.first_uprobe):
+            self._put_record(number, point.record._replace(library=target.index, calls=self._number(point.function)))
 
-    def keep_budget(self):
-        """Let the costliest functions go when the window's CPU time is spent. Cheap enough to be called at every tick."""
+    def _put_record(self, number, record):
+        syscalls.Map(self._maps["functions"], 4, events.FUNCTION.size).put(number.to_bytes(4, "little"), record.pack())
+
+    def enforce_budget(self):
+        """Detach the costliest functions when the window's CPU time is spent. Cheap enough to be called at every tick."""
         if not self._calls:
             return
         seconds = time.monotonic() - self._began
-        if not self.budget.may_overspend(seconds, sum_of_cpus(self._counters.get(_HITS))) and self._measured:
+        if not self.budget.check_due(seconds, sum_of_cpus(self._counters.get(_HITS))) and self._measured:
             return
         calls, functions = self.function_calls(), self.functions
-        going = self.budget.overspent(seconds, calls)
+        going = self.budget.over_budget(seconds, calls)
         if going:
-            self._let_go({functions[number] for number in going})
-            self.budget.went(going, syscalls.clock_boottime_ns(), calls)
+            self._detach_functions({functions[number] for number in going})
+            self.budget.record_detached(going, syscalls.clock_boottime_ns(), calls)
             for probe in self.probes:
                 probe.judge()
         if not self._measured:
             self._measured = True
             self._measure()
 
-    def _let_go(self, functions):
+    def _detach_functions(self, functions):
         close_all([fd for target in self._files.values() for fd in target.give_up(functions)])
         for target in self._files.values():
             if target.attachment:
@@ -244,16 +280,15 @@ class FunctionPrograms:
         return self._last_calls
 
     def _measure(self):
-        """Learn what a hit costs, by the very program that serves the functions."""
-        row = events.MEASURED_ROW
-        described = next((target for target in self._files.values() if target.attachment), None)
-        if described is None:
+        """Measure what a hit costs, by the very program that serves the functions."""
+        attached = next((target for target in self._files.values() if target.attachment), None)
+        if attached is None:
             return
         if self._object is None:
-            programs = {row: described.object.program_fd("row_%d" % row)}
-            self.budget.cost = hit_cost.measure(lambda path, offset: PerfAttachment(programs, path, {row: offset}))
+            programs = {0: attached.objects[0].program_fd(_MEASURED_ROW)}
+            self.budget.cost = hit_cost.measure(lambda path, offset: PerfAttachment(programs, path, {0: offset}))
         else:
-            self.budget.cost = hit_cost.measure(lambda path, offset: self._linked(described, path, {row: offset}))
+            self.budget.cost = hit_cost.measure(lambda path, offset: self._linked(path, {0: offset}, events.MEASURED_UPROBE))
         operations = self._operations()
         for raw in operations.keys():
             if events.decode_operation_key(raw).function == events.MEASURED_FUNCTION:
@@ -263,9 +298,10 @@ class FunctionPrograms:
         return syscalls.Map(self._maps["operations"], events.OPERATION_KEY.size, events.OPERATION_VALUE.size)
 
     def counts(self, over=None):
-        """The kernel side's counts: list of OperationCount.
+        """The kernel side's counts.
 
-        :arg over: called with an OperationKey: with it, only the counts it is true for, and they are taken out of the kernel.
+        :arg over: callable(OperationKey) or None: with it, only the counts it is true for, and they are taken out of the kernel.
+        :returns: list of OperationCount.
         """
         if not self._maps:
             return []
@@ -276,9 +312,9 @@ class FunctionPrograms:
                 continue
             value = operations.get(raw)
             if value is not None:
-                count, first, last, key_bits = events.OPERATION_VALUE.unpack(value)
+                count, first_seen, last_seen, key_bits = events.OPERATION_VALUE.unpack(value)
                 if count:  # none is left where all that was unread could be read in the end
-                    counts.append(events.OperationCount(key, key.key_bits or key_bits, count, first, last))
+                    counts.append(events.OperationCount(key, key.key_bits or key_bits, count, first_seen, last_seen))
                 if over is not None:
                     operations.discard(raw)
         return counts
@@ -291,7 +327,7 @@ class FunctionPrograms:
         return self._last
 
     def losses(self):
-        """What could not be told, by cause: dict of str -> int."""
+        """Events and counts that were lost, by cause: dict of str -> int."""
         return {name: number for name, number in self.counters().items() if name in ("ring_full", "map_full") and number}
 
     def close(self):

@@ -21,8 +21,11 @@ class FunctionProbe(Probe):
 
     def __init__(self, name, families, most_targets, nothing_found, programs):
         """
-        :arg name: str. :arg families: the Families (tuple) it is for. :arg most_targets: int, distinct files that are probed.
-        :arg nothing_found: str, the reason while there is no file. :arg programs: FunctionPrograms.
+        :arg name: str.
+        :arg families: tuple of Family, those it is for.
+        :arg most_targets: int, distinct files that are probed.
+        :arg nothing_found: str, the reason while there is no file.
+        :arg programs: FunctionPrograms.
         """
         super().__init__()
         self.name = name
@@ -57,7 +60,7 @@ class FunctionProbe(Probe):
                 self._left_out += 1
                 self.judge()
                 return None
-            target = self._programs.enter((found.st_dev, found.st_ino), path, family)
+            target = self._programs.add_target((found.st_dev, found.st_ino), path, family)
             self._targets.append(target)
             try:
                 self._programs.attach(target, fd)
@@ -82,26 +85,26 @@ class FunctionProbe(Probe):
         if load_error is not None:
             self.errno, self.verifier_log = load_error.errno, load_error.log
 
-    def _let_go(self):
-        """Functions of this probe that are over the budget: list of ``(Function, LetGo)``."""
-        gone = [(self._programs.functions[number], when) for number, when in sorted(self._programs.budget.let_go.items())]
-        return [(function, when) for function, when in gone if function in self._functions]
+    def _detached(self):
+        """Functions of this probe that were detached over the budget: list of ``(Function, Detached)``."""
+        detached = [(self._programs.functions[number], facts) for number, facts in sorted(self._programs.budget.detached.items())]
+        return [(function, facts) for function, facts in detached if function in self._functions]
 
     def judge(self):
         """Set status and reason by the targets and the budget."""
         states = [target.status for target in self._targets]
-        refused = self._programs.refused
-        if not states and self._wanted and refused is not None:
-            self.status, self.reason, self.errno, self.verifier_log = FAILED, refused.reason, refused.errno, refused.log
+        error = self._programs.load_error
+        if not states and self._wanted and error is not None:
+            self.status, self.reason, self.errno, self.verifier_log = FAILED, error.reason, error.errno, error.log
         if not states:
             return
         missing = states.count(FAILED) + self._left_out
         if ATTACHED not in states:
             self.status, self.reason = FAILED, "no file could be probed: see targets"
-        elif self._let_go():
+        elif self._detached():
             self.status = OVER_BUDGET
-            self.reason = "called so often that they were let go, so their counts are lower bounds: %s" % ", ".join(
-                function.name for function, _gone in self._let_go())
+            self.reason = "detached after exceeding the CPU budget; counts are lower bounds: %s" % ", ".join(
+                function.name for function, _facts in self._detached())
         elif missing:
             self.status, self.reason = PARTIAL, "%d files could not be probed: see targets" % missing
             if self._left_out:
@@ -118,15 +121,15 @@ class FunctionProbe(Probe):
         return sum(calls.all for calls in self._calls())
 
     def losses(self):
-        """All these probes have their counters in common: the first tells."""
+        """All these probes have their counters in common: they are the first one's."""
         return self._programs.losses() if self._programs.probes[0] is self else {}
 
     def coverage(self):
         budget = self._programs.budget
         return dict(super().coverage(), ns_per_hit=budget.cost._asdict(), cost_ns=budget.spent(self._calls()),
                     budget={"burst_ns": BURST_NS, "ns_per_second": NS_PER_SECOND},
-                    detached=[{"function": function.name, "since": gone.since, "calls": gone.calls.all, "internal_calls": gone.calls.internal}
-                            for function, gone in self._let_go()])
+                    detached=[{"function": function.name, "since": facts.since, "calls": facts.calls.all, "internal_calls": facts.calls.internal}
+                              for function, facts in self._detached()])
 
     def targets(self):
         return [target.coverage() for target in self._targets]

@@ -23,7 +23,7 @@ _MOST_ROUNDS = 5
 _MOST_SECONDS = 0.015  # for one of the functions
 
 # Each code is a function f(calls, object), which calls the function behind it that often, with object in argument 1; then that function.
-# "object" is what a probe reads of: OpenSSL's structures begin with a number.
+# The probe reads the object, which begins with a number as OpenSSL's structures do.
 _LOOP_X86_64 = bytes.fromhex("53"          # push rbx
                              "4889fb"      # mov rbx, rdi
                              "e807000000"  # 1: call the function

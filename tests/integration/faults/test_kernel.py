@@ -91,7 +91,7 @@ def test_lockdown_is_reported(mode):
 
 def test_lockdown_refuses_what_reads_kernel_memory(tmp_path):
     """Under confidentiality the helper that reads kernel memory is unknown to the verifier (kernel/trace/bpf_trace.c)."""
-    with broken(faults=corrupt("process", "file_open", "openssl_api", "openssl_api_rows", "wire", how="helper")) as window:
+    with broken(faults=corrupt("process", "file_open", "functions", "functions_rows", "wire", how="helper")) as window:
         done = run("openssl", "version")
         window.settle()
     profile = window.profile
@@ -105,7 +105,7 @@ def test_lockdown_refuses_what_reads_kernel_memory(tmp_path):
 
 def test_all_is_refused():
     """BPF and perf: the engine that polls, and why the other could not."""
-    faults = corrupt("process", "file_open", "openssl_api", "openssl_api_rows", "wire") + forbid("perf_event_open")
+    faults = corrupt("process", "file_open", "functions", "functions_rows", "wire") + forbid("perf_event_open")
     document = ask("trace", faults=faults, duration=1).document
     assert_reduced(document, "no probe could be attached", "process: ", "file_open: ", "library_load: ", "openssl_api: ",
                    "tls_handshake: ", "ssh_kex: ")
@@ -128,7 +128,7 @@ def key(tmp_path):
 @pytest.mark.parametrize("name", ["process", "file_open", "openssl_api"])
 def test_the_verifier_refuses_one_probe(name, key):
     """The tool before this one went on with two of five programs, and called empty profiles complete."""
-    objects = [name, "openssl_api_rows"] if name == "openssl_api" else [name]
+    objects = ["functions", "functions_rows"] if name == "openssl_api" else [name]
     with broken(faults=corrupt(*objects)) as window:
         done = run("openssl", "dgst", "-sha256", key)
         window.settle()
@@ -155,7 +155,7 @@ def test_the_verifier_refuses_one_probe(name, key):
 
 def test_the_verifier_refuses_the_newer_way_of_uprobes(key):
     """The way that older kernels have is taken instead, and sees the same."""
-    with broken(faults=corrupt("openssl_api")) as window:
+    with broken(faults=corrupt("functions")) as window:
         done = run("openssl", "dgst", "-sha256", key)
         window.settle()
     entry = probe(window.profile, "openssl_api")

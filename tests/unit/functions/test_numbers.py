@@ -11,12 +11,18 @@ import subprocess
 
 import pytest
 from ansible_collections.cryptofleet.audit.plugins.module_utils._functions import function as function_module
-from ansible_collections.cryptofleet.audit.plugins.module_utils._functions import library_numbers
 from ansible_collections.cryptofleet.audit.plugins.module_utils._functions import names as names_module
 from ansible_collections.cryptofleet.audit.plugins.module_utils._functions.families import FUNCTIONS
-from ansible_collections.cryptofleet.audit.plugins.module_utils._functions.library_numbers import meaning, pair_meaning
+from ansible_collections.cryptofleet.audit.plugins.module_utils._functions.names import meaning
+from ansible_collections.cryptofleet.audit.plugins.module_utils._functions.numbers import names_in
 
 INCLUDE = pathlib.Path("/usr/include")
+ALGORITHMS = names_module._ALGORITHMS
+
+
+def pair_meaning(rule, first, second):
+    return ALGORITHMS[rule](first, second)
+
 
 # Words of the libraries -> ours, where those are OpenSSL's
 WORDS = (("RIPEMD160", "RIPEMD-160"), ("RMD160", "RIPEMD-160"), ("ARCFOUR-128", "RC4"), ("ARC4-128", "RC4"), ("ARCFOUR", "RC4"), ("3DES", "DES-EDE3"), ("BLOWFISH", "BF"),
@@ -88,7 +94,7 @@ def test_libgcrypt():
 def test_libgcrypt_flags_and_derivation():
     assert pair_meaning("gcry_md_open", 8, 0) == ("SHA256", None) and pair_meaning("gcry_md_open", 8, 2 | 1) == ("HMAC-SHA256", "mac")
     assert pair_meaning("gcry_md_open", 0, 0) == (None, None), "the algorithm comes with gcry_md_enable()"
-    assert [pair_meaning("gcry_kdf", *numbers)[0] for numbers in ((34, 10), (19, 2), (48, 16384), (64, 2))] == [
+    assert [pair_meaning("gcry_kdf_open", *numbers)[0] for numbers in ((34, 10), (19, 2), (48, 16384), (64, 2))] == [
         "PBKDF2-HMAC-SHA512", "S2K-ITERATED-SHA1", "SCRYPT", "ARGON2ID"]
 
 
@@ -191,7 +197,7 @@ def test_nss_mechanisms():
         named.setdefault(int(number, 16), []).append(name)
     for name, number in re.findall(r"^#define CKM_(NSS_\w+)\s+\(CKM_NSS \+ (\d+)\)", (INCLUDE / "nss/pkcs11n.h").read_text(), re.MULTILINE):
         named.setdefault(0xCE534350 + int(number), []).append(name)  # CKM_VENDOR_DEFINED | NSSCK_VENDOR_NSS
-    table = library_numbers._names("ckm")
+    table = names_in(ALGORITHMS["ckm"])
     assert len(table) > 120
     for number, name in table.items():
         assert name in map(of_mechanism, named[number]), (hex(number), named[number])
@@ -218,7 +224,7 @@ def test_nss_oids():
     library = loaded("libnss3.so")
     assert library.NSS_NoDB_Init(b".") == 0
     library.SECOID_FindOIDTagDescription.restype = ctypes.c_char_p
-    table = library_numbers._names("sec_oid")
+    table = names_in(ALGORITHMS["sec_oid"])
     assert len(table) > 55
     for number, name in table.items():
         text = library.SECOID_FindOIDTagDescription(number).decode()
@@ -228,7 +234,7 @@ def test_nss_oids():
         expected = re.sub(r"^DSA with (\w+) Signature$", r"DSA-\1", expected)
         assert name == expected.replace("HMAC ", "HMAC-").upper(), (number, text)
     hashes = dict(re.findall(r"HASH_Alg(\w+) = (\d+)", (INCLUDE / "nss/hasht.h").read_text()))
-    assert {int(number): name for name, number in hashes.items() if name not in ("NULL", "TOTAL")} == library_numbers._names("nss_hash")
+    assert {int(number): name for name, number in hashes.items() if name not in ("NULL", "TOTAL")} == names_in(ALGORITHMS["nss_hash"])
     keys = {name: int(number) for name, number in re.findall(r"(\w+)Key = (\d+)", (INCLUDE / "nss/keythi.h").read_text())}
     for name, word in (("rsa", "RSA"), ("dsa", "DSA"), ("dh", "DH"), ("ec", "EC"), ("rsaPss", "RSA-PSS"), ("rsaOaep", "RSA-OAEP")):
         assert meaning("nss_key", keys[name]) == word
@@ -247,12 +253,13 @@ def test_wolfssl():
 
 
 def test_every_table_that_a_row_names_is_there():
-    tables = {function.table for function in FUNCTIONS if not function.pair} | {function.digest_table for function in FUNCTIONS}
-    assert tables - {None, "text", "name"} <= set(library_numbers._TABLES) | set(library_numbers._RULES)
-    assert {function.table for function in FUNCTIONS if function.pair} == set(library_numbers._PAIRS)
+    tables = {function.table for function in FUNCTIONS} | {function.digest_table for function in FUNCTIONS}
+    assert tables - {None, "sexp"} <= set(ALGORITHMS)
+    assert {function.table for function in FUNCTIONS if function.pair} == {
+        "gcry_cipher_open", "gcry_md_open", "gcry_kdf_open", "ckm_context", "sec_oids", "wc_signature"}
 
 
-def test_a_number_of_a_later_release_is_told_as_it_is():
+def test_a_number_of_a_later_release_is_its_own_name():
     assert meaning("gnutls_pk", 99) == "gnutls_pk 99" and meaning("psa", 0x0A001200) == "psa 0x0a001200" and meaning("gnutls_pk", 0) is None
 
 
@@ -260,7 +267,7 @@ def test_a_number_of_a_later_release_is_told_as_it_is():
     (b"rsa\3\1\1", "RSA"), (b"ecc\3\1\5", "EC"), (b"elg\3\1\1", "ELGAMAL"), (b"openpgp-dsa\3\1\1", "DSA"), (b"", None), (b"\3\1\x40\7rsa", None),
     (b"secret-in-another-form", None)])
 def test_names_in_expressions(raw, name):
-    assert library_numbers.key_word(raw) == name
+    assert names_module.key_word(raw) == name
 
 
 FUNCTION = function_module.Function("f", "cipher", function_module.NID, table="gnutls_cipher")
@@ -270,6 +277,6 @@ FUNCTION = function_module.Function("f", "cipher", function_module.NID, table="g
     (FUNCTION, 0, "AES-256-GCM", 256), (FUNCTION, 0, "CAMELLIA-192-CBC", 192), (FUNCTION, 0, "AES-256-XTS", 512), (FUNCTION, 0, "AES-128-SIV", 256),
     (FUNCTION, 0, "CHACHA20-POLY1305", 256), (FUNCTION, 0, "DES-EDE3-CBC", 192), (FUNCTION, 0, "SHA256", 0), (FUNCTION, 0, None, 0),
     (FUNCTION._replace(in_bytes=True), 32, "AES", 256), (FUNCTION, 2048, "RSA", 2048), (FUNCTION, 7, "EC", 0),
-    (FUNCTION._replace(table=None), 0, "AES-256-XTS", 0)])
+    (FUNCTION._replace(table="nid"), 0, "AES-256-XTS", 0)])
 def test_key_sizes(function, number, name, bits):
     assert names_module.key_bits(function, number, name) == bits

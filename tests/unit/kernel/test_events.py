@@ -12,7 +12,6 @@ import struct
 import subprocess
 
 import pytest
-from ansible_collections.cryptofleet.audit.plugins.module_utils._engines import libbpf as engine
 from ansible_collections.cryptofleet.audit.plugins.module_utils._errors import AuditError
 from ansible_collections.cryptofleet.audit.plugins.module_utils._functions import families, function
 from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel import events, libbpf
@@ -152,21 +151,25 @@ def test_numbers():
     counters = re.search(r"enum counter_id \{(.*?)\}", HEADER, re.DOTALL).group(1)
     names = re.findall(r"^\s*COUNT_(\w+)", counters, re.MULTILINE)
     assert tuple(name.lower() for name in names) == events.COUNTERS
-    algorithm = (BPF / "algorithm.bpf.h").read_text()
+    algorithm = (BPF / "functions" / "algorithm.bpf.h").read_text()
     shapes = re.findall(r"^\s*SHAPE_(\w+)", re.search(r"enum shape \{(.*?)\n\}", algorithm, re.DOTALL).group(1), re.MULTILINE)
     assert [getattr(function, name) for name in shapes] == list(range(len(shapes)))
-    source = (BPF / "openssl_api.bpf.c").read_text()
-    assert events.FUNCTION_ROWS == number("define FUNCTION_ROWS", source)
-    assert max(len(family.functions) for family in families.FAMILIES) <= events.MEASURED_ROW
+    source = (BPF / "functions" / "functions.bpf.c").read_text()
+    assert events.UPROBES == number("define UPROBES", source)
+    assert events.ROW_PROGRAMS == number("define ROW_PROGRAMS", source)
     assert events.ALL_FUNCTIONS == number("define FUNCTIONS", source)
+    assert len(set(families.FUNCTIONS)) < events.ALL_FUNCTIONS, "the last is the tracer's own"
     assert len(families.FUNCTIONS) <= events.MEASURED_FUNCTION
-    assert engine._MOST_OPENSSL_FILES + engine._MOST_OTHER_FILES == number("define LIBRARIES", source)
+
+
+def test_what_a_program_knows_of_a_function_has_the_names_that_it_has_in_c():
+    assert [name for _kind, name in declared()["function"] if name != "pad"] == list(events.FunctionRecord._fields)
 
 
 def test_the_committed_objects_have_this_layout(tmp_path):
     """Someone may change bpf/ and forget to build: the type information of what is shipped decides."""
     seen = {}
-    for name in ("process", "file_open", "openssl_api", "openssl_api_rows"):
+    for name in ("process", "file_open", "functions", "functions_rows"):
         (tmp_path / name).write_bytes(libbpf.object_bytes(name))
         output = subprocess.run([tool("bpftool", "bpftool"), "-j", "btf", "dump", "file", str(tmp_path / name)], check=True, capture_output=True).stdout
         for kind in json.loads(output)["types"]:

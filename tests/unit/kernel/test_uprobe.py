@@ -11,7 +11,7 @@ import time
 
 import pytest
 from ansible_collections.cryptofleet.audit.plugins.module_utils._functions import x86_prologue
-from ansible_collections.cryptofleet.audit.plugins.module_utils._functions.x86_prologue import ENTRY, Place, cheap_place
+from ansible_collections.cryptofleet.audit.plugins.module_utils._functions.x86_prologue import ENTRY, ProbeOffset, cheap_offset
 from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel import uprobe
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,11 +21,11 @@ PUSH_RBP, PUSH_R12, CALL, RET = b"\x55", b"\x41\x54", b"\xe8\0\0\0\0", b"\xc3"
 ENOTSUPP = 524
 
 
-@pytest.mark.parametrize("code, place", [
-    (PUSH_RBP + RET, Place(0, 0)),
-    (ENDBR64 + PUSH_RBP + RET, Place(4, 0)),
-    (ENDBR64 + PUSH_R12 + RET, Place(4, 0)),
-    (ENDBR64 + b"\x57" + RET, Place(4, 0)),  # push rdi: the last of these
+@pytest.mark.parametrize("code, within", [
+    (PUSH_RBP + RET, ProbeOffset(0, 0)),
+    (ENDBR64 + PUSH_RBP + RET, ProbeOffset(4, 0)),
+    (ENDBR64 + PUSH_R12 + RET, ProbeOffset(4, 0)),
+    (ENDBR64 + b"\x57" + RET, ProbeOffset(4, 0)),  # push rdi: the last of these
     (ENDBR64 + b"\x58" + RET, ENTRY),  # pop rax
     (ENDBR64 + b"\x48\x55" + RET, ENTRY),  # a prefix that no compiler writes
     (ENDBR64 + b"\x41", ENTRY),  # cut
@@ -33,12 +33,12 @@ ENOTSUPP = 524
     (b"", ENTRY),
     (b"\xf3\x0f\x1e\xfb" + PUSH_RBP, ENTRY),  # endbr32
     (b"\xf3\x0f\x1e\xc8" + PUSH_RBP, ENTRY),  # rdsspd
-    (ENDBR64 + b"\x48\x83\xec\x18" + CALL, Place(8, 0x18)),  # sub rsp, 24
+    (ENDBR64 + b"\x48\x83\xec\x18" + CALL, ProbeOffset(8, 0x18)),  # sub rsp, 24
     (ENDBR64 + b"\x48\x83\xc4\x18" + CALL, ENTRY),  # add rsp, 24
     (ENDBR64 + b"\x83\xec\x18" + CALL, ENTRY),  # sub esp, 24
-    (ENDBR64 + b"\x48\x89\xe5" + PUSH_RBP, Place(7, 0)),  # mov rbp, rsp
+    (ENDBR64 + b"\x48\x89\xe5" + PUSH_RBP, ProbeOffset(7, 0)),  # mov rbp, rsp
     (ENDBR64 + b"\x48\x89\xec" + PUSH_RBP, ENTRY),  # mov rsp, rbp
-    (ENDBR64 + b"\x31\xc0" + PUSH_RBP, Place(6, 0)),  # xor eax, eax
+    (ENDBR64 + b"\x31\xc0" + PUSH_RBP, ProbeOffset(6, 0)),  # xor eax, eax
     (ENDBR64 + b"\x31\xff" + PUSH_RBP, ENTRY),  # xor edi, edi: the first argument
     (ENDBR64 + b"\xbf\1\0\0\0" + PUSH_RBP, ENTRY),  # mov edi, 1
     (ENDBR64 + b"\x0f\x05" + PUSH_RBP, ENTRY),  # syscall
@@ -48,26 +48,26 @@ ENOTSUPP = 524
     (ENDBR64 + PUSH_RBP + b"\xeb\xf9", ENTRY),  # jmp to the entry: one call may pass the push many times
     (ENDBR64 + PUSH_RBP + b"\x90" * 3 + b"\x0f\x84\xf6\xff\xff\xff", ENTRY),  # jz to the push
 ])
-def test_cheap_place(code, place):
-    assert cheap_place(code, {0, 1}) == place
+def test_cheap_offset(code, within):
+    assert cheap_offset(code, {0, 1}) == within
 
 
 def test_whether_the_kernel_emulates_the_instruction_there():
-    assert cheap_place(ENDBR64 + PUSH_RBP, set()).emulated and cheap_place(PUSH_RBP, set()).emulated
-    assert not cheap_place(b"\x48\x83\xec\x18\x0f\x05", set()).emulated and not ENTRY.emulated
+    assert cheap_offset(ENDBR64 + PUSH_RBP, set()).emulated and cheap_offset(PUSH_RBP, set()).emulated
+    assert not cheap_offset(b"\x48\x83\xec\x18\x0f\x05", set()).emulated and not ENTRY.emulated
 
 
 def test_only_wanted_arguments_count():
     code = ENDBR64 + b"\x31\xf6" + PUSH_RBP  # xor esi, esi: the second argument
-    assert cheap_place(code, {1}) == ENTRY and cheap_place(code, {0, 2}) == Place(6, 0)
+    assert cheap_offset(code, {1}) == ENTRY and cheap_offset(code, {0, 2}) == ProbeOffset(6, 0)
     code = ENDBR64 + b"\x4d\x31\xc0" + PUSH_RBP  # xor r8, r8: the fifth
-    assert cheap_place(code, {4}) == ENTRY and cheap_place(code, {0, 1, 2, 3, 5}) == Place(7, 0)
+    assert cheap_offset(code, {4}) == ENTRY and cheap_offset(code, {0, 1, 2, 3, 5}) == ProbeOffset(7, 0)
 
 
 @given(st.binary(max_size=80), st.sets(st.integers(0, 5)))
 def test_any_bytes_give_a_place_inside(code, wanted):
-    place = cheap_place(ENDBR64 + code, wanted)
-    assert 0 <= place.offset < x86_prologue._LONGEST_PROLOGUE and place.stack >= 0
+    within = cheap_offset(ENDBR64 + code, wanted)
+    assert 0 <= within.offset < x86_prologue._LONGEST_PROLOGUE and within.stack >= 0
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ def test_a_function_that_cannot_be_probed_costs_only_itself(kernel, bad):
 
 
 def test_no_function_can_be_probed(kernel):
-    kernel.bad = {place: ENOTSUPP for place in PLACES.values()}
+    kernel.bad = {within: ENOTSUPP for within in PLACES.values()}
     with pytest.raises(OSError) as caught:
         uprobe.MultiAttachment(3, LIB, PLACES, 0)
     assert caught.value.errno == ENOTSUPP

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which functions are let go, and when: those that cost most, those that tell least first, and no more of them than needed."""
+"""Which functions are detached, and when: those that cost most, those that tell least first, and no more of them than needed."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ def outside(*numbers):
 
 
 def test_a_burst_is_free():
-    assert budget().overspent(0.2, outside(BURST_NS // NS, 0)) == []
+    assert budget().over_budget(0.2, outside(BURST_NS // NS, 0)) == []
 
 
 def test_what_goes_is_the_costliest_of_the_last_look():
     spender = budget()
-    assert spender.overspent(1.0, outside(150000, 10, 0)) == []
-    assert spender.overspent(2.0, outside(150000, 30000, 50000)) == [2, 1]  # the first is not called any more, so its going would help nobody
+    assert spender.over_budget(1.0, outside(150000, 10, 0)) == []
+    assert spender.over_budget(2.0, outside(150000, 30000, 50000)) == [2, 1]  # the first is not called any more, so its going would help nobody
 
 
 def test_no_more_go_than_needed():
     spender = budget()
-    assert spender.overspent(1.0, outside(300000, 2000, 3000)) == [0]
-    assert spender.overspent(2.0, outside(300000, 4000, 6000)) == []  # 5000 calls a second cost no more than half a hundredth of a core
+    assert spender.over_budget(1.0, outside(300000, 2000, 3000)) == [0]
+    assert spender.over_budget(2.0, outside(300000, 4000, 6000)) == []  # 5000 calls a second cost no more than half a hundredth of a core
 
 
 def test_a_single_stepped_function_costs_more_than_one_called_oftener():
     spender = budget(stepped={1})
-    assert spender.overspent(1.0, outside(100000, 20000)) == [1, 0]
+    assert spender.over_budget(1.0, outside(100000, 20000)) == [1, 0]
     assert budget(stepped={1}).spent(outside(5, 7)) == 75 * NS
 
 
@@ -61,50 +61,50 @@ def test_a_function_is_as_dear_as_its_dearest_file():
 def test_calls_from_inside_a_library_have_a_smaller_burst_of_their_own():
     calls = [Calls(10000, 0), Calls(60000, 58000), Calls(20000, 20000), Calls(200, 200)]
     assert INTERNAL_BURST_NS < 80200 * NS < 90200 * NS < BURST_NS
-    assert budget().overspent(0.2, calls) == [1, 2]  # what is left of them is within the rate
-    assert budget().overspent(0.2, [Calls(90000, 0), Calls(90000, 50000)]) == []
+    assert budget().over_budget(0.2, calls) == [1, 2]  # what is left of them is within the rate
+    assert budget().over_budget(0.2, [Calls(90000, 0), Calls(90000, 50000)]) == []
 
 
 def test_others_go_when_those_from_inside_are_not_enough():
-    assert budget().overspent(0.2, [Calls(210000, 0), Calls(100, 0), Calls(60000, 60000)]) == [2, 0]
+    assert budget().over_budget(0.2, [Calls(210000, 0), Calls(100, 0), Calls(60000, 60000)]) == [2, 0]
 
 
 def test_half_a_hundredth_of_a_core_may_be_spent_for_ever():
     spender = budget()
     for second in range(1, 3600):
-        assert spender.overspent(second, [Calls(second * NS_PER_SECOND // NS, 0), Calls(0, 0)]) == []
+        assert spender.over_budget(second, [Calls(second * NS_PER_SECOND // NS, 0), Calls(0, 0)]) == []
 
 
 def test_a_look_at_each_function_is_taken_where_it_could_matter():
     spender = budget(stepped={1})
     allowed = NS_PER_SECOND // 5 // (10 * NS)  # in a tick, if each hit were the dearest
-    assert not budget().may_overspend(0.2, 10 * allowed)
-    assert not spender.may_overspend(0.2, allowed)
-    assert spender.may_overspend(0.2, allowed + 1)
-    spender.overspent(0.2, outside(allowed + 1, 0))
-    assert not spender.may_overspend(0.4, 2 * allowed)
-    assert spender.may_overspend(1.3, 2 * allowed), "once a second at least"
+    assert not budget().check_due(0.2, 10 * allowed)
+    assert not spender.check_due(0.2, allowed)
+    assert spender.check_due(0.2, allowed + 1)
+    spender.over_budget(0.2, outside(allowed + 1, 0))
+    assert not spender.check_due(0.4, 2 * allowed)
+    assert spender.check_due(1.3, 2 * allowed), "once a second at least"
 
 
 def test_learning_the_cost_is_no_burst():
     spender = Budget()
-    assert spender.overspent(0.2, outside(100000, 0)) == []
+    assert spender.over_budget(0.2, outside(100000, 0)) == []
     spender.cost = HitCost(3 * DEFAULT.emulated, DEFAULT.single_stepped, True)
-    assert spender.overspent(1.0, outside(100000, 0)) == []
+    assert spender.over_budget(1.0, outside(100000, 0)) == []
 
 
-def test_what_was_let_go_is_remembered_as_it_first_was():
+def test_what_was_detached_is_remembered_as_it_first_was():
     spender = budget()
-    spender.went([1], 5, outside(1, 2))
-    spender.went([1, 0], 6, outside(3, 4))
-    assert spender.let_go == {1: (5, (2, 0)), 0: (6, (3, 0))}
+    spender.record_detached([1], 5, outside(1, 2))
+    spender.record_detached([1, 0], 6, outside(3, 4))
+    assert spender.detached == {1: (5, (2, 0)), 0: (6, (3, 0))}
 
 
 @given(st.lists(st.tuples(st.integers(0, 10 ** 7), st.integers(0, 10 ** 7)), min_size=1, max_size=8), st.floats(0.05, 100))
 def test_what_stays_is_within_the_rate(numbers, seconds):
     calls = [Calls(all_ + internal, internal) for all_, internal in numbers]
     spender = budget()
-    going = spender.overspent(seconds, calls)
+    going = spender.over_budget(seconds, calls)
     if spender.spent([one for row, one in enumerate(calls) if row not in going]) > BURST_NS + NS_PER_SECOND * seconds:
         left = sum(one.all for row, one in enumerate(calls) if row not in going) * NS / seconds
         assert left <= NS_PER_SECOND * 1.001 + 1

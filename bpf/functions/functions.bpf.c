@@ -3,19 +3,16 @@
 /*
  * Probes `openssl_api` and `library_api`: which process asked which library for which operation with which algorithm, counted here.
  *
- * Uprobes at function entry or a few instructions on (_functions/x86_prologue.py), nothing at return. Each function of each library file has a row in `functions` (which argument names the
- * algorithm, and how), given by user space from plugins/module_utils/_functions/openssl.py
- * and _functions/library_functions.py.
+ * Uprobes at function entry or a few instructions on (_functions/x86_prologue.py), nothing at return. Each uprobe has a number, by which
+ * `functions` has what is known of its function: which argument names the algorithm, and how. User space takes that from the files of
+ * plugins/module_utils/_functions, one a library.
  *
  * Counted once: a public function that calls another public one inside the library must not count twice.
- *  - A nested call returns into the library's own text: the return address tells, and the count is kept apart (`internal`).
- *  - A tail call leaves the outer caller's return address at the same stack slot: where the call before was of a function that
- *    is known to end in a jump to this one, by the same thread, at the same slot, with the same return address, it turned into
- *    this one. Foreign function interfaces call everything from one place, so slot and address alone would not tell.
+ *  - A nested call returns into the library's own text: it is known by its return address, and its count is kept apart (`internal`).
+ *  - A tail call is the caller's, and not counted: see is_tail_call().
  */
-#define FUNCTION_ROWS 128	/* of one library */
-#define FUNCTIONS 800		/* of all libraries that user space knows */
-#define LIBRARIES 48
+#define UPROBES 6144		/* of all files */
+#define FUNCTIONS 1024		/* of all libraries that user space knows */
 #define UNREAD_CALLS 256
 #define DEEPEST_STACK 65536	/* bytes that one call of a library takes of the stack */
 #define LONGEST_CALL 1000000000	/* ns until a call reaches the next public function inside the library, as the first that reads its configuration */
@@ -23,7 +20,9 @@
 #define HAVE_TASK_BTF	/* whatever has the link that these cookies come by has that too */
 #endif
 #include "shared/common.bpf.h"
-#include "algorithm.bpf.h"
+#include "functions/algorithm.bpf.h"
+#include "functions/registers.bpf.h"
+#include "functions/tail_calls.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -34,38 +33,23 @@ struct {
 	__type(value, struct operation);
 } operations SEC(".maps");
 
-/* Library by library. A row is written before its function is attached. */
+/* By the number of the uprobe. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, LIBRARIES * FUNCTION_ROWS);
+	__uint(max_entries, UPROBES);
 	__type(key, __u32);
 	__type(value, struct function);
 } functions SEC(".maps");
 
-struct last_call {
-	__u64 slot;
-	__u64 return_address;
-	__u32 row;
-	__u32 library;
-};
-
-/* By thread id. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 8192);
-	__type(key, __u32);
-	__type(value, struct last_call);
-} last_calls SEC(".maps");
-
 /*
- * By thread id: a call whose algorithm could not be read, because the page was not there at that moment: a constant that nobody has
+ * By thread id: a call whose algorithm could not be read, because the page was not there at that moment: a constant that was never
  * touched yet, a page on its way to another place. The library reads it next, and mostly comes by another public function then.
  */
 struct unread_call {
 	__u64 slot;
 	__u64 return_address;
 	__u64 time;
-	__u32 row;
+	__u32 uprobe;
 	__u32 pad;
 	struct arguments arguments;
 	struct operation_key key;
@@ -82,8 +66,8 @@ struct {
 static volatile __u32 any_unread;
 
 /*
- * Calls of each function, whoever made them: the probe's hits, and what the budget goes by. One value for all functions, so that user
- * space needs one system call to look at them.
+ * Calls of each function, from any process: the probe's hits, and what the budget goes by. One value for all functions, so that user
+ * space needs one system call to read them.
  */
 struct calls {
 	__u64 all;
@@ -101,57 +85,26 @@ struct {
 	__type(value, struct all_calls);
 } function_calls SEC(".maps");
 
-/* No function of a library, but of the tracer: it calls that to measure what a hit costs, so all is done as for others, and told nowhere. */
-#define MEASURED_ROW (FUNCTION_ROWS - 1)
+/* No function of a library, but of the tracer: it calls that to measure what a hit costs. All is done as for others, but no event is sent. */
+#define MEASURED_UPROBE (UPROBES - 1)
 #define MEASURED_FUNCTION 0xffff
-
-#if defined(__TARGET_ARCH_x86)
-#define STACK(ctx) ((ctx)->sp)
-#define ADDRESS(ctx) ((ctx)->ip)
-#define RETURN_ADDRESS(ctx, reading, slot) pointer_at(reading, slot)
-#define FRAME(ctx) 0
-#define ARGUMENTS(ctx) { { (ctx)->di, (ctx)->si, (ctx)->dx, (ctx)->cx, (ctx)->r8, (ctx)->r9 } }
-#else
-#define STACK(ctx) ((ctx)->sp)
-#define ADDRESS(ctx) ((ctx)->pc)
-#define RETURN_ADDRESS(ctx, reading, slot) ((ctx)->regs[30])
-#define FRAME(ctx) ((ctx)->regs[29])
-#define ARGUMENTS(ctx) { { (ctx)->regs[0], (ctx)->regs[1], (ctx)->regs[2], (ctx)->regs[3], (ctx)->regs[4], (ctx)->regs[5] } }
-#endif
-
-static __always_inline int turned_from_tail_call(const struct function *function, __u32 library, __u32 row, __u64 slot, __u64 return_address)
-{
-	__u32 thread = (__u32)bpf_get_current_pid_tgid();
-	struct last_call *last = bpf_map_lookup_elem(&last_calls, &thread);
-	struct last_call now = { .slot = slot, .return_address = return_address, .row = row, .library = library };
-	int turned = 0;
-
-	if (last) {
-		if (last->slot == slot && last->return_address == return_address && last->library == library && last->row < 128)
-			turned = (last->row < 64 ? function->wrappers[0] : function->wrappers[1]) >> (last->row & 63) & 1;
-		*last = now;
-	} else {
-		bpf_map_update_elem(&last_calls, &thread, &now, BPF_ANY);
-	}
-	return turned;
-}
 
 static __always_inline int is_unread(const struct operation_key *key)
 {
 	return key->name[0] == NAME_UNREAD && !key->name[1];
 }
 
-static __always_inline void add(struct operation *seen, __u64 now)
+static __always_inline void add_one(struct operation *operation, __u64 now)
 {
-	__sync_fetch_and_add(&seen->counter.count, 1);
-	seen->counter.last = now;
+	__sync_fetch_and_add(&operation->counter.count, 1);
+	operation->counter.last = now;
 }
 
 /*
  * Neither this nor the next two are inlined: together they need more stack than a program may have (512 bytes), and no two of them
- * run at once but read_again() and this.
+ * run at once but retry_unread_call() and this.
  */
-static __attribute__((noinline)) int tally(struct operation_key *key, __u64 cipher)
+static __attribute__((noinline)) int count_operation(struct operation_key *key, __u64 cipher)
 {
 	struct operation *seen = bpf_map_lookup_elem(&operations, key);
 	struct operation_event *event;
@@ -160,7 +113,7 @@ static __attribute__((noinline)) int tally(struct operation_key *key, __u64 ciph
 	__u64 now = bpf_ktime_get_boot_ns();
 
 	if (seen) {
-		add(seen, now);
+		add_one(seen, now);
 		return 0;
 	}
 	first.counter.count = 1;
@@ -170,7 +123,7 @@ static __attribute__((noinline)) int tally(struct operation_key *key, __u64 ciph
 	if (bpf_map_update_elem(&operations, key, &first, BPF_NOEXIST)) {
 		seen = bpf_map_lookup_elem(&operations, key);
 		if (seen)
-			add(seen, now);	/* another CPU was first */
+			add_one(seen, now);	/* another CPU was first */
 		else
 			count(COUNT_MAP_FULL);
 		return 0;
@@ -191,11 +144,11 @@ static __attribute__((noinline)) int tally(struct operation_key *key, __u64 ciph
 	return 0;
 }
 
-/* So that read_again() can. */
-static __attribute__((noinline)) int remember_unread(const struct reading *reading, const struct operation_key *key, __u32 row, __u64 slot)
+/* For retry_unread_call(). */
+static __attribute__((noinline)) int keep_unread_call(const struct reading *reading, const struct operation_key *key, __u32 uprobe, __u64 slot)
 {
 	__u32 thread = (__u32)bpf_get_current_pid_tgid();
-	struct unread_call call = { .slot = slot, .return_address = reading->return_address, .row = row };
+	struct unread_call call = { .slot = slot, .return_address = reading->return_address, .uprobe = uprobe };
 
 	call.time = bpf_ktime_get_boot_ns();
 	call.arguments = *reading->arguments;
@@ -205,33 +158,11 @@ static __attribute__((noinline)) int remember_unread(const struct reading *readi
 	return 0;
 }
 
-/* Whether a call has not returned yet: it has its return address on the stack. */
-#if defined(__TARGET_ARCH_x86)
-static __always_inline int still_runs(struct reading *reading, const struct unread_call *call, __u64 frame __attribute__((unused)))
-{
-	return pointer_at(reading, call->slot) == call->return_address;
-}
-#else
-#define MOST_FRAMES 12
-#define ADDRESS_BITS ((1UL << 48) - 1)	/* above them a signed return address has its code (pointer authentication) */
-
-/* Where, is for the compiler to choose: in one of the frame records that x29 leads to (AAPCS64, 6.4.6), which compilers keep by default. */
-static __always_inline int still_runs(struct reading *reading, const struct unread_call *call, __u64 frame)
-{
-	for (int i = 0; i < MOST_FRAMES && frame && frame < call->slot; i++) {
-		if (!((pointer_at(reading, frame + 8) ^ call->return_address) & ADDRESS_BITS))
-			return 1;
-		frame = pointer_at(reading, frame);
-	}
-	return 0;
-}
-#endif
-
 /*
  * A call from inside the library at `slot`: read what its outer call did not show, if it is that call that is still running.
  * Not static, so that the verifier checks it once and not for each state of its caller.
  */
-__attribute__((noinline)) int read_again(__u64 slot, __u64 frame)
+__attribute__((noinline)) int retry_unread_call(__u64 slot, __u64 frame)
 {
 	__u32 thread = (__u32)bpf_get_current_pid_tgid();
 	struct unread_call *call = bpf_map_lookup_elem(&unread_calls, &thread);
@@ -243,11 +174,12 @@ __attribute__((noinline)) int read_again(__u64 slot, __u64 frame)
 
 	if (!call)
 		return 0;
-	if (call->slot - slot - 1 >= DEEPEST_STACK || bpf_ktime_get_boot_ns() - call->time > LONGEST_CALL || !still_runs(&reading, call, frame))
-		goto over;
-	function = bpf_map_lookup_elem(&functions, &call->row);
+	if (call->slot - slot - 1 >= DEEPEST_STACK || bpf_ktime_get_boot_ns() - call->time > LONGEST_CALL
+	    || !has_not_returned(&reading, call->slot, call->return_address, frame))
+		goto done;
+	function = bpf_map_lookup_elem(&functions, &call->uprobe);
 	if (!function)
-		goto over;
+		goto done;
 	key = call->key;
 	key.name[0] = 0;
 	reading.arguments = &call->arguments;
@@ -257,15 +189,15 @@ __attribute__((noinline)) int read_again(__u64 slot, __u64 frame)
 	unread = bpf_map_lookup_elem(&operations, &call->key);
 	if (unread)
 		__sync_fetch_and_add(&unread->counter.count, -1);
-	tally(&key, cipher);
-over:
+	count_operation(&key, cipher);
+done:
 	bpf_map_delete_elem(&unread_calls, &thread);
 	return 0;
 }
 
-static __attribute__((noinline)) int called(struct pt_regs *ctx, __u64 library, __u64 index)
+static __attribute__((noinline)) int on_call(struct pt_regs *ctx, __u64 number)
 {
-	__u32 zero = 0, row = library * FUNCTION_ROWS + index;
+	__u32 zero = 0, uprobe = number;
 	struct arguments arguments = ARGUMENTS(ctx);
 	struct reading reading = { .arguments = &arguments };
 	struct function *function;
@@ -277,8 +209,8 @@ static __attribute__((noinline)) int called(struct pt_regs *ctx, __u64 library, 
 	__s64 distance;
 
 	all = bpf_map_lookup_elem(&function_calls, &zero);
-	function = bpf_map_lookup_elem(&functions, &row);
-	if (index >= FUNCTION_ROWS || !all || !function)
+	function = bpf_map_lookup_elem(&functions, &uprobe);
+	if (!all || !function)
 		return 0;
 	counted = function->calls;
 	if (counted >= FUNCTIONS)
@@ -286,7 +218,7 @@ static __attribute__((noinline)) int called(struct pt_regs *ctx, __u64 library, 
 	calls = &all->functions[counted];
 	calls->all += 1;
 	count(COUNT_HITS);
-	if (bpf_get_current_pid_tgid() >> 32 == settings.tracer_pid && index != MEASURED_ROW)
+	if (bpf_get_current_pid_tgid() >> 32 == settings.tracer_pid && uprobe != MEASURED_UPROBE)
 		return 0;
 	slot = STACK(ctx) + function->stack;
 	reading.return_address = RETURN_ADDRESS(ctx, &reading, slot);
@@ -295,13 +227,13 @@ static __attribute__((noinline)) int called(struct pt_regs *ctx, __u64 library, 
 	if (key.internal) {
 		calls->internal += 1;
 		if (any_unread)
-			read_again(slot, FRAME(ctx));
-	} else if (turned_from_tail_call(function, library, index, slot, reading.return_address)) {
+			retry_unread_call(slot, FRAME(ctx));
+	} else if (is_tail_call(function, slot, reading.return_address)) {
 		count(COUNT_NESTED_CALLS);
 		return 0;
 	}
 	fill_current_image(&key.image);
-	key.library = library;
+	key.library = function->library;
 	key.function = function->id;
 	cipher = find_algorithm(&reading, function, &key);
 	if (reading.failed) {
@@ -310,27 +242,27 @@ static __attribute__((noinline)) int called(struct pt_regs *ctx, __u64 library, 
 		key.name[0] = NAME_UNREAD;
 		cipher = 0;
 	}
-	tally(&key, cipher);
+	count_operation(&key, cipher);
 	if (reading.failed)
-		remember_unread(&reading, &key, row, slot);
+		keep_unread_call(&reading, &key, uprobe, slot);
 	return 0;
 }
 
 #ifdef ATTACH_COOKIES
-/* 5.15 and later: links have cookies, which tell library and row. From 6.6 on one link is for many functions (BPF_TRACE_UPROBE_MULTI). */
+/* 5.15 and later: a link's cookie is the number of the uprobe. From 6.6 on one link is for many functions (BPF_TRACE_UPROBE_MULTI). */
 SEC("uprobe/any")	/* libbpf before 0.8 knows the type by "uprobe/" alone */
 int any_function(struct pt_regs *ctx)
 {
-	__u64 cookie = bpf_get_attach_cookie(ctx);
-
-	return called(ctx, cookie >> 8, cookie & 0xff);
+	return on_call(ctx, bpf_get_attach_cookie(ctx));
 }
 #else
 /*
- * Older: each row has a program of its own, and each library an object. All they do is to say which they are to the one that does the work,
- * so that the verifier follows that one once and not a hundred times. These kernels run both without being interrupted by another task
- * (uprobe_perf_func() of 5.14).
+ * Older: each uprobe has a program of its own. All that does is to say its number to the one that does the work, so that the verifier follows
+ * that one once and not a hundred times. An object is for ROW_PROGRAMS uprobes of a file, and a file with more has more objects. These
+ * kernels run both programs without being interrupted by another task (uprobe_perf_func() of 5.14).
  */
+#define ROW_PROGRAMS 128
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
 	__uint(max_entries, 1);
@@ -350,10 +282,12 @@ int any_row(struct pt_regs *ctx)
 {
 	__u32 zero = 0, *row = bpf_map_lookup_elem(&row_called, &zero);
 
-	return row ? called(ctx, settings.library, *row) : 0;
+	if (!row)
+		return 0;
+	return on_call(ctx, *row < ROW_PROGRAMS ? settings.library + *row : MEASURED_UPROBE);
 }
 
-static __always_inline int enter(struct pt_regs *ctx, __u32 number)
+static __always_inline int call_any_row(struct pt_regs *ctx, __u32 number)
 {
 	__u32 zero = 0, *row = bpf_map_lookup_elem(&row_called, &zero);
 
@@ -364,9 +298,15 @@ static __always_inline int enter(struct pt_regs *ctx, __u32 number)
 	return 0;
 }
 
-#define ROW(n) SEC("uprobe/row") int row_##n(struct pt_regs *ctx) { return enter(ctx, n); }
+#define ROW(n) SEC("uprobe/row") int row_##n(struct pt_regs *ctx) { return call_any_row(ctx, n); }
 #define ROWS(t) ROW(t##0) ROW(t##1) ROW(t##2) ROW(t##3) ROW(t##4) ROW(t##5) ROW(t##6) ROW(t##7) ROW(t##8) ROW(t##9)
 ROW(0) ROW(1) ROW(2) ROW(3) ROW(4) ROW(5) ROW(6) ROW(7) ROW(8) ROW(9)
 ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6) ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11)
 ROW(120) ROW(121) ROW(122) ROW(123) ROW(124) ROW(125) ROW(126) ROW(127)
+
+SEC("uprobe/row")
+int measured_row(struct pt_regs *ctx)
+{
+	return call_any_row(ctx, ROW_PROGRAMS);
+}
 #endif

@@ -1,0 +1,108 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The probed functions of libsodium. The notation is that of _functions/family.py.
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+from .family import Family, functions, tail_calls
+
+_FUNCTIONS = """
+# sodium/crypto_secretbox.h, crypto_secretbox_xchacha20poly1305.h
+encrypt XSALSA20-POLY1305: crypto_secretbox crypto_secretbox_easy crypto_secretbox_detached crypto_secretbox_xsalsa20poly1305
+decrypt XSALSA20-POLY1305: crypto_secretbox_open crypto_secretbox_open_easy crypto_secretbox_open_detached crypto_secretbox_xsalsa20poly1305_open
+encrypt XCHACHA20-POLY1305: crypto_secretbox_xchacha20poly1305_easy crypto_secretbox_xchacha20poly1305_detached
+decrypt XCHACHA20-POLY1305: crypto_secretbox_xchacha20poly1305_open_easy crypto_secretbox_xchacha20poly1305_open_detached
+# sodium/crypto_box.h, crypto_box_curve25519xchacha20poly1305.h
+encrypt X25519-XSALSA20-POLY1305: crypto_box crypto_box_easy crypto_box_detached crypto_box_seal crypto_box_easy_afternm crypto_box_detached_afternm
+    crypto_box_curve25519xsalsa20poly1305
+decrypt X25519-XSALSA20-POLY1305: crypto_box_open crypto_box_open_easy crypto_box_open_detached crypto_box_seal_open crypto_box_open_easy_afternm
+    crypto_box_open_detached_afternm crypto_box_curve25519xsalsa20poly1305_open
+encrypt X25519-XCHACHA20-POLY1305: crypto_box_curve25519xchacha20poly1305_easy crypto_box_curve25519xchacha20poly1305_detached
+    crypto_box_curve25519xchacha20poly1305_seal
+decrypt X25519-XCHACHA20-POLY1305: crypto_box_curve25519xchacha20poly1305_open_easy crypto_box_curve25519xchacha20poly1305_open_detached
+    crypto_box_curve25519xchacha20poly1305_seal_open
+key_generation X25519: crypto_box_keypair crypto_box_seed_keypair crypto_box_curve25519xsalsa20poly1305_keypair
+    crypto_box_curve25519xsalsa20poly1305_seed_keypair crypto_box_curve25519xchacha20poly1305_keypair crypto_box_curve25519xchacha20poly1305_seed_keypair
+# sodium/crypto_aead_*.h, crypto_secretstream_xchacha20poly1305.h
+encrypt AES-256-GCM: crypto_aead_aes256gcm_encrypt crypto_aead_aes256gcm_encrypt_detached crypto_aead_aes256gcm_encrypt_afternm
+    crypto_aead_aes256gcm_encrypt_detached_afternm
+decrypt AES-256-GCM: crypto_aead_aes256gcm_decrypt crypto_aead_aes256gcm_decrypt_detached crypto_aead_aes256gcm_decrypt_afternm
+    crypto_aead_aes256gcm_decrypt_detached_afternm
+encrypt CHACHA20-POLY1305: crypto_aead_chacha20poly1305_encrypt crypto_aead_chacha20poly1305_encrypt_detached crypto_aead_chacha20poly1305_ietf_encrypt
+    crypto_aead_chacha20poly1305_ietf_encrypt_detached
+decrypt CHACHA20-POLY1305: crypto_aead_chacha20poly1305_decrypt crypto_aead_chacha20poly1305_decrypt_detached crypto_aead_chacha20poly1305_ietf_decrypt
+    crypto_aead_chacha20poly1305_ietf_decrypt_detached
+encrypt XCHACHA20-POLY1305: crypto_aead_xchacha20poly1305_ietf_encrypt crypto_aead_xchacha20poly1305_ietf_encrypt_detached
+    crypto_secretstream_xchacha20poly1305_init_push
+decrypt XCHACHA20-POLY1305: crypto_aead_xchacha20poly1305_ietf_decrypt crypto_aead_xchacha20poly1305_ietf_decrypt_detached
+    crypto_secretstream_xchacha20poly1305_init_pull
+# sodium/crypto_auth*.h, crypto_generichash*.h, crypto_hash*.h
+mac HMAC-SHA512-256: crypto_auth crypto_auth_verify crypto_auth_hmacsha512256 crypto_auth_hmacsha512256_init crypto_auth_hmacsha512256_verify
+mac HMAC-SHA256: crypto_auth_hmacsha256 crypto_auth_hmacsha256_init crypto_auth_hmacsha256_verify
+mac HMAC-SHA512: crypto_auth_hmacsha512 crypto_auth_hmacsha512_init crypto_auth_hmacsha512_verify
+digest BLAKE2B: crypto_generichash crypto_generichash_init crypto_generichash_blake2b crypto_generichash_blake2b_init
+    crypto_generichash_blake2b_salt_personal crypto_generichash_blake2b_init_salt_personal
+digest SHA512: crypto_hash crypto_hash_sha512 crypto_hash_sha512_init
+digest SHA256: crypto_hash_sha256 crypto_hash_sha256_init
+# sodium/crypto_pwhash*.h, crypto_kdf*.h, crypto_kx.h, crypto_scalarmult*.h; the number of crypto_pwhash is the last of nine arguments
+derive ARGON2: crypto_pwhash crypto_pwhash_str crypto_pwhash_str_alg crypto_pwhash_str_verify
+derive ARGON2I: crypto_pwhash_argon2i crypto_pwhash_argon2i_str crypto_pwhash_argon2i_str_verify
+derive ARGON2ID: crypto_pwhash_argon2id crypto_pwhash_argon2id_str crypto_pwhash_argon2id_str_verify
+derive SCRYPT: crypto_pwhash_scryptsalsa208sha256 crypto_pwhash_scryptsalsa208sha256_ll crypto_pwhash_scryptsalsa208sha256_str
+    crypto_pwhash_scryptsalsa208sha256_str_verify
+derive BLAKE2B: crypto_kdf_derive_from_key crypto_kdf_blake2b_derive_from_key
+derive HKDF-SHA256: crypto_kdf_hkdf_sha256_extract crypto_kdf_hkdf_sha256_expand
+derive HKDF-SHA512: crypto_kdf_hkdf_sha512_extract crypto_kdf_hkdf_sha512_expand
+key_generation X25519: crypto_kx_keypair crypto_kx_seed_keypair crypto_scalarmult_base crypto_scalarmult_curve25519_base
+key_agreement X25519: crypto_box_beforenm crypto_kx_client_session_keys crypto_kx_server_session_keys crypto_scalarmult crypto_scalarmult_curve25519
+# sodium/crypto_sign*.h
+sign ED25519: crypto_sign crypto_sign_detached crypto_sign_ed25519 crypto_sign_ed25519_detached
+verify ED25519: crypto_sign_open crypto_sign_verify_detached crypto_sign_ed25519_open crypto_sign_ed25519_verify_detached
+sign ED25519PH: crypto_sign_final_create crypto_sign_ed25519ph_final_create
+verify ED25519PH: crypto_sign_final_verify crypto_sign_ed25519ph_final_verify
+key_generation ED25519: crypto_sign_keypair crypto_sign_seed_keypair crypto_sign_ed25519_keypair crypto_sign_ed25519_seed_keypair
+"""
+
+_TAIL_CALLS = """
+crypto_auth_hmacsha512256 <- crypto_auth
+crypto_auth_hmacsha512256_verify <- crypto_auth_verify
+crypto_auth_hmacsha512_init <- crypto_auth_hmacsha512256_init
+crypto_box_curve25519xsalsa20poly1305 <- crypto_box
+crypto_box_curve25519xsalsa20poly1305_keypair <- crypto_box_keypair
+crypto_box_curve25519xsalsa20poly1305_open <- crypto_box_open
+crypto_box_curve25519xsalsa20poly1305_seed_keypair <- crypto_box_seed_keypair
+crypto_box_detached_afternm <- crypto_box_easy_afternm
+crypto_box_open_detached_afternm <- crypto_box_open_easy_afternm
+crypto_generichash_blake2b <- crypto_generichash
+crypto_generichash_blake2b_init <- crypto_generichash_init
+crypto_hash_sha512 <- crypto_hash
+crypto_kdf_blake2b_derive_from_key <- crypto_kdf_derive_from_key
+crypto_pwhash_argon2i <- crypto_pwhash
+crypto_pwhash_argon2i_str <- crypto_pwhash_str_alg
+crypto_pwhash_argon2i_str_verify <- crypto_pwhash_str_verify
+crypto_pwhash_argon2id <- crypto_pwhash
+crypto_pwhash_argon2id_str <- crypto_pwhash_str crypto_pwhash_str_alg
+crypto_pwhash_argon2id_str_verify <- crypto_pwhash_str_verify
+crypto_scalarmult_base <- crypto_kx_keypair crypto_kx_seed_keypair
+crypto_scalarmult_curve25519 <- crypto_scalarmult
+crypto_scalarmult_curve25519_base <- crypto_box_curve25519xchacha20poly1305_keypair crypto_box_curve25519xsalsa20poly1305_keypair crypto_scalarmult_base
+crypto_secretbox_detached <- crypto_box_detached_afternm crypto_secretbox_easy
+crypto_secretbox_open_detached <- crypto_box_open_detached_afternm crypto_secretbox_open_easy
+crypto_secretbox_xchacha20poly1305_detached <- crypto_secretbox_xchacha20poly1305_easy
+crypto_secretbox_xchacha20poly1305_open_detached <- crypto_secretbox_xchacha20poly1305_open_easy
+crypto_secretbox_xsalsa20poly1305 <- crypto_secretbox
+crypto_secretbox_xsalsa20poly1305_open <- crypto_secretbox_open
+crypto_sign_ed25519 <- crypto_sign
+crypto_sign_ed25519_detached <- crypto_sign_detached
+crypto_sign_ed25519_keypair <- crypto_sign_keypair
+crypto_sign_ed25519_open <- crypto_sign_open
+crypto_sign_ed25519_seed_keypair <- crypto_sign_seed_keypair
+crypto_sign_ed25519_verify_detached <- crypto_sign_verify_detached
+crypto_sign_ed25519ph_final_create <- crypto_sign_final_create
+crypto_sign_ed25519ph_final_verify <- crypto_sign_final_verify
+"""
+
+FAMILIES = (Family("libsodium", ("libsodium",), functions(_FUNCTIONS), tail_calls(_TAIL_CALLS), {}),)
