@@ -21,7 +21,7 @@ from measure import Result, value_row
 
 _COUNT = 400  # handshakes of a run, each between other ports
 _ADDRESS = b"\x7f\0\0\1"
-_KNOWN_HELLO = 43  # bytes of a hello that was copied at its sender: KNOWN_HELLO of bpf/shared/events.h
+_KNOWN_HELLO = 43  # bytes of a hello that was copied at its sender: KNOWN_HELLO_SIZE of bpf/wire/sent_hellos.bpf.h
 _ENCRYPTED = 2000  # bytes behind a ServerHello of TLS 1.3, which are not copied
 _CLIENT, _SERVER = 10, 20  # process numbers
 _SECOND = 1_000_000_000

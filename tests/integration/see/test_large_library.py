@@ -30,7 +30,7 @@ def test_every_function_is_counted(library, hook, state, probed):
     """
     numbers = [*range(probed - 1), 299]
     names = ["f%03d" % number for number in numbers] + ["jumping"]
-    with broken(faults=[("large_library", [names, state])], probes={"openssl_api": False}) as window, talking("large_library_calls.py", library) as user:
+    with broken(faults=[("large_library", {"names": names, "state": state})], probes={"openssl_api": False}) as window, talking("large_library_calls.py", library) as user:
         assert user.hear() == "there"
         window.settle()
         user.tell()

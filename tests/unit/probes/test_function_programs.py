@@ -50,7 +50,7 @@ def programs(monkeypatch):
 
     def attach(*arguments):
         attached.append(arguments)
-        return SimpleNamespace(refused={}, hook="made up", close=lambda: None, give_up=sorted, give_up_all=list)
+        return SimpleNamespace(failed={}, hook="made up", close=lambda: None, give_up=sorted, give_up_all=list)
 
     def put(key, value):
         records[int.from_bytes(key, "little")] = value
