@@ -1,0 +1,276 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The summary's sections about libraries and about what was in use.
+
+This plugin util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import datetime
+import heapq
+
+from ._text import counted, cut, flowing, labelled, minute, plain
+
+KEPT = 50  # of each kind of asset, for the details
+_SOON_DAYS = 30
+_PROGRAMS = 3  # named for one asset
+
+# In the order of what a reader looks for first.
+_OPERATIONS = ("sign", "verify", "key_agreement", "encapsulate", "decapsulate", "key_generation", "encrypt", "decrypt", "cipher", "mac",
+               "derive", "digest", "random", "tls_context", "tls_handshake")
+
+# row -> (probes that see it, why it is empty)
+_EMPTY = {
+    "TLS": (("tls_handshake",), "no TLS, QUIC or DTLS connection began"),
+    "SSH": (("ssh_kex",), "no SSH connection began"),
+    "algorithms": (("openssl_api", "library_api"), "no process but the audit's own called a probed crypto library"),
+    "certificates": (("file_open",), "no certificate was opened or sent in clear"),
+    "keys": (("file_open",), "no program opened a key file"),
+    "in programs": ((), "no process ran a Go, Java, Rust or similar crypto stack"),
+}
+
+
+class Assets:
+    """The assets of an inventory that a summary shows, read in one pass a kind; memory is bounded by KEPT.
+
+    :arg inventory: Inventory with all profiles in it.
+    :arg single: bool, whether it is of one host: then programs are named, and hosts are not counted.
+    """
+
+    def __init__(self, inventory, single):
+        self._inventory = inventory
+        self._single = single
+        self._totals = inventory.statistics()
+        self.libraries = _top(inventory.assets("libraries"), lambda facts: (facts["hosts"], facts["processes"], facts["count"]))
+        self.tls = _top((row for row in inventory.assets("protocols") if row[1]["protocol"] == "TLS"), _often)
+        self.ssh = _top((row for row in inventory.assets("protocols") if row[1]["protocol"] == "SSH"), _often)
+        self.stacks = _top(inventory.assets("stacks"), lambda facts: (facts["hosts"], facts["locations"]))
+        self._read_algorithms()
+        self._read_certificates()
+        self._read_keys()
+
+    def _read_algorithms(self):
+        self._inside = 0
+        self._operations = {}  # operation -> [number of algorithms, heap of the most frequent]
+        for number, (_identity, facts) in enumerate(self._inventory.assets("algorithms")):
+            if facts["internal"]:
+                self._inside += 1
+                continue
+            entry = self._operations.setdefault(facts["operation"], [0, []])
+            entry[0] += 1
+            _push(entry[1], (facts["hosts"], facts["count"], -number), facts)
+
+    def _read_certificates(self):
+        self._expired, self._soon, self._unreadable, self._found = [], [], 0, [0, 0]
+        as_of = self._inventory.as_of() or ""
+        until = _later(as_of, _SOON_DAYS) if as_of else ""
+        for number, (identity, facts) in enumerate(self._inventory.assets("certificates")):
+            end = (facts["not_after"] or "")[:19]
+            if not end:
+                self._unreadable += 1
+            elif end < until:
+                expired = end < as_of[:19]
+                self._found[0 if expired else 1] += 1
+                _push(self._expired if expired else self._soon, (_reverse(end), -number), (identity, facts))
+
+    def _read_keys(self):
+        self._keys = {}
+        for _identity, facts in self._inventory.assets("keys"):
+            words = [facts["algorithm"] or "algorithm not known"] + (["%d bits" % facts["key_bits"]] if facts["key_bits"] else [])
+            name = "%s, %s" % (facts["kind"].replace("_", " "), " ".join(words))
+            if name in self._keys or len(self._keys) < KEPT * 10:
+                self._keys[name] = self._keys.get(name, 0) + 1
+
+    # --- libraries ---
+
+    def library_rows(self):
+        """One line a library that processes mapped.
+
+        :returns: list of str.
+        """
+        return ["%-50s %s" % (cut(self._library_name(facts), 50), self._library_use(facts)) for facts in (row[1] for row in self.libraries)]
+
+    @staticmethod
+    def _library_name(facts):
+        name = "%s %s" % (facts["name"], facts["version"] or "(version not known)")
+        return "%s, package %s" % (name, facts["package"].strip()) if facts["package"] else name
+
+    def _library_use(self, facts):
+        words = [] if self._single else [counted(facts["hosts"], "host")]
+        if facts["processes"]:
+            words.append(counted(facts["processes"], "process", "processes"))
+            if facts["mapped_since"]:
+                words.append("since %s" % minute(facts["mapped_since"]))
+        else:
+            words.append("%s, ended since" % counted(facts["count"], "process", "processes"))
+        if facts["deleted"]:
+            words.append("REPLACED ON DISK in %d" % facts["deleted"])
+        return ", ".join(words)
+
+    # --- in use ---
+
+    def use_rows(self, most, observed, seconds):
+        """The section's rows, whether filled or not.
+
+        :arg most: int, lines of one row at most.
+        :arg observed: callable of a tuple of probes' names, which says whether any profile had one of them attached.
+        :arg seconds: str, how long was observed.
+        :returns: tuple of the lines (list of str) and whether a row is empty for want of use.
+        """
+        lines, idle = [], False
+        for label, content in (("TLS", self._handshakes(self.tls)), ("SSH", self._handshakes(self.ssh)), ("algorithms", self._algorithms(max(2, most))),
+                               ("certificates", self._certificates()), ("keys", self._key_files()), ("in programs", self._stacks())):
+            probes, why = _EMPTY[label]
+            if isinstance(content, str) and content:
+                lines += flowing(label, content, most)
+            elif content:
+                lines += labelled(label, content, most)
+            elif probes and not observed(probes):
+                lines += labelled(label, ["not observed: %s not attached (see the coverage)" % (
+                    "probe %s was" % probes[0] if len(probes) == 1 else "probes %s were" % " and ".join(probes))])
+            else:
+                lines += labelled(label, ["none in this window: %s in %s" % (why, seconds)])
+                idle = True
+        return lines, idle
+
+    def _handshakes(self, rows):
+        return ["%-58s %s" % (cut(_negotiated(facts), 58), self._seen(identity, facts)) for identity, facts in rows]
+
+    def _seen(self, identity, facts):
+        words = "%d as %s" % (facts["count"], facts["role"] or "either side")
+        return "%s, %s" % (words, self._where(identity, facts))
+
+    def _where(self, identity, facts):
+        """The programs of one host, or the number of hosts."""
+        if not self._single:
+            return counted(facts["hosts"], "host")
+        programs = sorted({(place["exe"] or "a process not known").rpartition("/")[2]
+                           for place in self._inventory.occurrences(identity, 200)})
+        more = " and %d more" % (len(programs) - _PROGRAMS) if len(programs) > _PROGRAMS else ""
+        return plain(", ".join(programs[:_PROGRAMS])) + more
+
+    def _algorithms(self, most):
+        return "; ".join("%s: %s" % (label, text) for label, text in self._by_operation(most))
+
+    def _by_operation(self, most):
+        """Each operation with its algorithms, as tuples of texts."""
+        for operation in _OPERATIONS:
+            if operation not in self._operations:
+                continue
+            number, heap = self._operations[operation]
+            words = [self._algorithm(facts) for facts in _sorted(heap)[:most]]
+            if number > most:
+                words.append("%d more" % (number - most))
+            yield operation.replace("_", " "), ", ".join(words)
+
+    def _algorithm(self, facts):
+        name = plain(facts["algorithm"] or "not given by the call")
+        if facts["key_bits"] and str(facts["key_bits"]) not in name:
+            name += " %d bits" % facts["key_bits"]
+        return "%s (%s)" % (name, facts["count"] if self._single else counted(facts["hosts"], "host"))
+
+    def _certificates(self):
+        total = self._totals["certificates"]
+        if not total:
+            return []
+        words = ["%s: %d expired, %d within %d days of the end" % (counted(total, "certificate"), self._found[0], self._found[1], _SOON_DAYS)]
+        if self._unreadable:
+            words.append("%d without a readable end of validity" % self._unreadable)
+        return ["; ".join(words)] + ["%s %s  %s" % (word, facts["not_after"][:10], plain(facts["subject"] or facts["fingerprint_sha256"]))
+                                     for word, heap in (("expired", self._expired), ("ends", self._soon)) for _identity, facts in _sorted(heap)]
+
+    def _key_files(self):
+        ranked = sorted(self._keys.items(), key=lambda item: (-item[1], item[0]))
+        words = ["%d x %s" % (number, plain(name)) for name, number in ranked[:KEPT]]
+        if len(ranked) > KEPT:
+            words.append("%d more kinds" % (len(ranked) - KEPT))
+        return "; ".join(words)
+
+    def _stacks(self):
+        rows = []
+        for identity, facts in self.stacks:
+            name = "%s %s" % (facts["name"], facts["version"] or "(version not known)")
+            inside = "" if facts["visibility"] == "probed" else "; its calls can't be observed"
+            rows.append("%-40s %s%s" % (cut(name, 40), self._where(identity, facts), inside))
+        return rows
+
+    # --- details ---
+
+    def details(self):
+        """The sections that follow the page: each list as far as it is kept.
+
+        :returns: list of str.
+        """
+        lines = self._list("CRYPTO LIBRARIES MAPPED BY PROCESSES", self._totals["libraries"], self.library_rows())
+        lines += self._list("TLS HANDSHAKES BY KIND", len(self.tls), self._handshakes(self.tls))
+        lines += self._list("SSH KEY EXCHANGES BY KIND", len(self.ssh), self._handshakes(self.ssh))
+        if self._operations:
+            lines += ["", "ALGORITHMS BY OPERATION"]
+            for label, text in self._by_operation(KEPT):
+                lines += flowing(label, text)
+        if self._inside:
+            lines += ["  %s used by libraries inside themselves only (random numbers, key files): in inventory.json"
+                      % counted(self._inside, "combination of algorithm and operation was", "combinations of algorithm and operation were")]
+        lines += self._list("STACKS INSIDE PROGRAMS", self._totals["stacks"], self._stacks())
+        for title, number, heap in (("EXPIRED CERTIFICATES", self._found[0], self._expired),
+                                    ("CERTIFICATES THAT EXPIRE WITHIN %d DAYS" % _SOON_DAYS, self._found[1], self._soon)):
+            lines += self._list(title, number, [line for identity, facts in _sorted(heap) for line in self._certificate(identity, facts)], 2)
+        return lines
+
+    def _certificate(self, identity, facts):
+        place = next(self._inventory.occurrences(identity, 1))
+        who = "" if self._single else " on %s" % place["host"]
+        return ["%s  %s" % (facts["not_after"][:10], facts["subject"] or facts["fingerprint_sha256"]),
+                "            %s%s: %s" % (place["exe"] or "a process not known", who, place["path"])]
+
+    @staticmethod
+    def _list(title, total, rows, lines_each=1):
+        if not rows:
+            return []
+        left = total - len(rows) // lines_each
+        return (["", "%s (%d)" % (title, total)] + ["  " + cut(row, 108) for row in rows]
+                + (["  and %d more, in inventory.json" % left] if left > 0 else []))
+
+
+def _often(facts):
+    return facts["hosts"], facts["count"]
+
+
+def _top(rows, rank):
+    """The first KEPT assets by rank, the first of them first."""
+    heap = []
+    for number, (identity, facts) in enumerate(rows):
+        _push(heap, (*rank(facts), -number), (identity, facts))
+    return _sorted(heap)
+
+
+def _push(heap, rank, value):
+    # a rank ends with a number of its own, so that values are never compared
+    (heapq.heappushpop if len(heap) == KEPT else heapq.heappush)(heap, (rank, value))
+
+
+def _sorted(heap):
+    return [value for _rank, value in sorted(heap, key=lambda item: item[0], reverse=True)]
+
+
+def _negotiated(facts):
+    if facts["protocol"] == "TLS":
+        words = [facts[key] for key in ("version", "cipher_suite", "group") if facts[key]]
+        if facts["transport"] != "tcp":
+            words.append("over %s" % facts["transport"].upper())
+    else:
+        words = [facts[key] for key in ("key_exchange", "host_key", "cipher_server_to_client") if facts[key]]
+    if facts["outcome"] != "negotiated":
+        words.append(" ".join(word for word in (facts["outcome"], facts.get("alert")) if word))
+    return " ".join(words)
+
+
+def _reverse(moment):
+    """A text that sorts the other way round: the earliest end ranks first."""
+    return "".join(chr(0x7f - ord(char)) if ord(char) < 0x7f else char for char in moment)
+
+
+def _later(moment, days):
+    day = datetime.datetime.strptime(moment[:19], "%Y-%m-%dT%H:%M:%S") + datetime.timedelta(days=days)
+    return day.strftime("%Y-%m-%dT%H:%M:%S")

@@ -1,0 +1,93 @@
+# SPDX-FileCopyrightText: cryptofleet.audit contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Texts of a summary: neutralised, counted, cut and wrapped.
+
+This plugin util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import textwrap
+
+WIDTH = 110  # columns of a page
+_LABEL = 18  # columns of a label, indent included
+
+
+def plain(text):
+    """Neutralise text from a host: nothing in the result moves a terminal's cursor, changes its direction or breaks a line.
+
+    :arg text: str, anything.
+    :returns: str, each character that can't be printed written as ``\\xHH``.
+    """
+    return "".join(char if char.isprintable() else "\\x%02x" % ord(char) for char in text)
+
+
+def cut(text, width=WIDTH):
+    """Neutralise and shorten a text.
+
+    :arg text: str, anything.
+    :arg width: int, characters of the result at most.
+    :returns: str.
+    """
+    text = plain(text)
+    return text if len(text) <= width else text[:width - 3] + "..."
+
+
+def counted(number, singular, plural=None):
+    """A number with its noun.
+
+    :arg number: int.
+    :arg singular: str, the noun for 1.
+    :arg plural: str or None, the noun for every other number; None: the singular with an s.
+    :returns: str such as ``1 host`` or ``2 hosts``.
+    """
+    return "%d %s" % (number, singular if number == 1 else plural or singular + "s")
+
+
+def minute(moment):
+    """A document's time to the minute.
+
+    :arg moment: str, such as ``2026-01-31T12:00:00.123456Z``.
+    :returns: str, such as ``2026-01-31 12:00``; the zone is UTC.
+    """
+    return moment[:16].replace("T", " ")
+
+
+def labelled(label, lines, most=None, rest="in the details"):
+    """Lines of one row of a section: the label in front of the first.
+
+    :arg label: str, at most 15 characters.
+    :arg lines: list of str, neutralised; each is cut to the page's width.
+    :arg most: int or None, lines at most; the last of them then says how many are left out.
+    :arg rest: str, where the lines left out are.
+    :returns: list of str.
+    """
+    if most is not None and len(lines) > most:
+        kept = max(1, most - 1)
+        lines = lines[:kept] + ["and %d more, %s" % (len(lines) - kept, rest)]
+    width = WIDTH - _LABEL
+    return [("  " + label if not number else "").ljust(_LABEL) + cut(line, width) for number, line in enumerate(lines)]
+
+
+def flowing(label, text, most=None, rest="more in the details"):
+    """One text as a row of a section, wrapped at blanks.
+
+    :arg label: str, at most 15 characters.
+    :arg text: str, neutralised.
+    :arg most: int or None, lines at most; what is over them is replaced by ``rest``.
+    :arg rest: str, where all of the text is.
+    :returns: list of str.
+    """
+    # textwrap's placeholder takes the place of the words that do not fit
+    lines = textwrap.wrap(text, WIDTH - _LABEL, max_lines=most, placeholder=" ... (%s)" % rest, break_on_hyphens=False)
+    return labelled(label, lines)
+
+
+def wrapped(text, indent):
+    """A text as indented lines, wrapped at blanks; further lines are indented by two more columns.
+
+    :arg text: str, neutralised.
+    :arg indent: int, columns.
+    :returns: list of str.
+    """
+    return textwrap.wrap(text, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + 2), break_on_hyphens=False)
