@@ -12,7 +12,7 @@ from ._text import counted, flowing, labelled, plain
 _SHOWN = 10
 _UNREADABLE = 20  # sources of one host named in the inventory; all of them are in its profile
 
-_FIPS = {True: "on in the kernel", False: "off in the kernel", None: "this kernel has no FIPS switch"}
+_FIPS = {True: "on in the kernel", False: "off in the kernel", None: "not supported by this kernel"}
 _NOTHING_KNOWN = "not read: host_crypto was left out of the window, or the module could not read it"
 
 
@@ -62,22 +62,21 @@ def host_lines(facts):
         system.append("in " + facts["virtualisation"])
     if facts["hostname"]:
         system.append("host name " + facts["hostname"])
-    lines = ["HOST"] + labelled("system", [plain(", ".join(system))])
+    lines = ["HOST"] + labelled("system", [", ".join(system)])
     crypto = facts["host_crypto"]
     if crypto is None:
-        return lines + labelled("kernel", [plain(facts["kernel"])]) + labelled("configuration", [_NOTHING_KNOWN])
-    lines += labelled("kernel", [plain("; ".join([facts["kernel"]] + _kernel(crypto)))])
-    lines += labelled("FIPS mode", [_FIPS[crypto["fips"]]])
-    lines += labelled("crypto policy", [plain(crypto["policy"] or "none: the host has no system-wide crypto-policies")])
-    lines += labelled("OpenSSL", [plain(_openssl(crypto))])
-    lines += flowing("sshd host keys", plain(", ".join(_key(key) for key in crypto["host_keys"])) or "none found", 2, "more in the profile")
+        return lines + labelled("kernel", [facts["kernel"]]) + labelled("configuration", [_NOTHING_KNOWN])
+    lines += flowing("kernel", plain("; ".join([facts["kernel"]] + _kernel(crypto))), 2)
+    lines += labelled("FIPS, policy", ["FIPS mode %s; system-wide crypto policy %s" % (_FIPS[crypto["fips"]], crypto["policy"] or "none")])
+    lines += labelled("OpenSSL", [_openssl(crypto)])
+    lines += flowing("sshd host keys", plain(", ".join(_key(key) for key in crypto["host_keys"])) or "none found", 2)
     lines += labelled("trust store", [_roots(crypto)])
     kept = [counted(crypto[name], *words) for name, words in _KEPT if crypto[name]]
     if kept:
         lines += labelled("encryption", [", ".join(kept)])
     if crypto["unreadable"]:
         named = ", ".join("%s (%s)" % (item["source"], item["reason"]) for item in crypto["unreadable"])
-        lines += flowing("not readable", plain(named), 1, "more in inventory.json")
+        lines += flowing("not readable", plain(named), 1)
     return lines
 
 
@@ -159,7 +158,7 @@ class HostTotals:
     def lines(self, most):
         """The section about a fleet's hosts.
 
-        :arg most: int, lines of one row at most.
+        :arg most: int or None, lines of one row at most.
         :returns: list of str; of hosts without a profile nothing is known.
         """
         if not self._hosts:
@@ -170,7 +169,7 @@ class HostTotals:
         if not self._known:
             return lines + labelled("configuration", [_NOTHING_KNOWN])
         fips, having = self._counts["fips"], self._having
-        lines += labelled("FIPS mode", ["on: %d, off: %d, no FIPS switch in the kernel: %d" % (fips.get(True, 0), fips.get(False, 0), fips.get(None, 0))])
+        lines += labelled("FIPS mode", ["on: %d, off: %d, not supported by the kernel: %d" % (fips.get(True, 0), fips.get(False, 0), fips.get(None, 0))])
         lines += flowing("crypto policy", self._listed("policy", "none"), most)
         lines += flowing("OpenSSL", "minimum protocol " + self._listed("openssl", "not set"), most)
         lines += flowing("lockdown", self._listed("lockdown", "none or not known"), most)

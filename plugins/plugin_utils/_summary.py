@@ -16,8 +16,6 @@ from ._text import counted, cut, flowing, labelled, minute, plain, wrapped
 PAGE_LINES = 34
 _SHOWN = 15  # hosts, reasons and files named in the details
 _NAMED = 3  # on the page
-_MOST = (12, 8, 6, 5, 4, 3, 2, 1)  # lines of one row, tried until the page is short enough
-
 _STATUS = {"unreachable": "unreachable", "failed": "failed", "invalid": "invalid document", "not_run": "not run"}
 
 
@@ -32,33 +30,53 @@ def render(inventory, entries, counts, quarantined):
     """
     coverage = _Coverage(inventory, entries, counts, quarantined)
     assets = Assets(inventory, coverage.single)
-    for most in _MOST:
-        page = _page(inventory, coverage, assets, most)
-        if len(page) <= PAGE_LINES:
-            break
+    page = _page(inventory, coverage, assets)
     return [line.rstrip() for line in page], [line.rstrip() for line in coverage.details() + assets.details()]
 
 
-def _page(inventory, coverage, assets, most):
+def _page(inventory, coverage, assets):
     as_of = inventory.as_of()
-    when = "as of %s UTC" % minute(as_of) if as_of else "no host gave a profile"
-    lines = ["CRYPTO INVENTORY of %s, %s" % (coverage.whose(), when), ""]
-    lines += host_lines(coverage.single) if coverage.single else coverage.hosts.lines(min(most, 2))
-    lines += ["", "CRYPTO LIBRARIES ON %s" % ("THIS HOST" if coverage.single else "THE HOSTS")]
-    rows = assets.library_rows()
-    if rows:
-        lines += labelled("mapped", rows, most)
-    else:
-        lines += labelled("mapped", ["none by a running process but the audit's own; those of services would be listed here"])
+    title = "CRYPTO INVENTORY of %s, %s" % (coverage.whose(), "as of %s UTC" % minute(as_of) if as_of else "no host gave a profile")
+    libraries = [("mapped", assets.library_rows() or ["none by a running process but the audit's own; those of services would be listed here"])]
     unmapped = coverage.unmapped()
     if unmapped:
-        lines += flowing("installed", "probed, but mapped by no running process: " + ", ".join(unmapped), min(most, 2))
-    lines += ["", "IN USE"]
-    use, idle = assets.use_rows(most, coverage.observed, coverage.seconds())
-    lines += use
+        libraries.append(("installed", "probed, but mapped by no running process: " + ", ".join(unmapped)))
+    use, idle = assets.use_rows(coverage.observed, coverage.seconds())
     if idle:
-        lines += labelled("to see more", ["observe for longer (make audit DURATION=%d), or while the services are in use" % coverage.longer()])
-    return lines + [""] + coverage.lines()
+        use.append(("to see more", ["observe for longer (make audit DURATION=%d), or while the services are in use" % coverage.longer()]))
+    head = [title, ""] + (host_lines(coverage.single) if coverage.single else coverage.hosts.lines(2))
+    foot = [""] + coverage.lines()
+    titles = ["", "CRYPTO LIBRARIES ON %s" % ("THIS HOST" if coverage.single else "THESE HOSTS")], ["", "IN USE"]
+    limits = _limits(libraries + use, PAGE_LINES - len(head) - len(foot) - sum(map(len, titles)))
+    for lines, rows in zip(titles, (libraries, use)):
+        head += lines
+        for label, content in rows:
+            head += _row(label, content, limits[label])
+    return head + foot
+
+
+def _row(label, content, most):
+    return flowing(label, content, most) if isinstance(content, str) else labelled(label, content, most)
+
+
+def _limits(rows, room):
+    """Share the page's lines among its rows: one for each, then one more in turn while there is room.
+
+    :arg rows: list of tuples of label and content.
+    :arg room: int, lines.
+    :returns: dict of str, label, to int, lines.
+    """
+    limits = {label: 1 for label, _content in rows}
+    room -= len(rows)
+    growing = True
+    while growing:
+        growing = False
+        for label, content in rows:
+            if room > 0 and len(_row(label, content, limits[label] + 1)) > limits[label]:
+                limits[label] += 1
+                room -= 1
+                growing = True
+    return limits
 
 
 class _Coverage:
@@ -146,7 +164,7 @@ class _Coverage:
 
     def lines(self):
         """The section in three lines."""
-        lines = ["COVERAGE", "  hosts: %d of %d audited%s%s" % (self._counts["ok"], self._counts["total"], self._windows(), self._missing())]
+        lines = ["COVERAGE", "  hosts: %d of %d audited%s%s" % (self._counts["ok"], self._counts["total"], self._missing(), self._windows())]
         lines.append("  " + self._verdict())
         lost = sum(self._lost.values())
         causes = ", ".join("%d %s" % (number, cause.replace("_", " ")) for cause, number in sorted(self._lost.items()))
@@ -159,7 +177,7 @@ class _Coverage:
         shortest, longest = self._window
         length = "%.0f s" % longest if longest - shortest < 1 else "%.0f to %.0f s" % (shortest, longest)
         engines = "; ".join(name if self.single else "%s on %d" % (name, number) for name, number in sorted(self._engines.items()))
-        return ", %s of %s (%s), %s seen" % ("window" if self.single else "windows", length, engines, counted(self._seen, "program run"))
+        return "; %s of %s (%s), %s seen" % ("window" if self.single else "windows", length, engines, counted(self._seen, "program run"))
 
     def _missing(self):
         words = []
@@ -175,7 +193,7 @@ class _Coverage:
         if self._complete == self._profiles:
             if not self._excluded[0]:
                 return "complete: yes, for %s; what is not listed above did not happen in the window" % scope
-            return "complete: yes, for %s but %s; what is not listed above was not used by the others" % (scope, self._but())
+            return "complete: yes, for %s except %s; the others did nothing that is not listed" % (scope, self._but())
         if not self.single:
             return "complete: %d of %d profiles; on the other hosts cryptography that is not listed may be in use" % (self._complete, self._profiles)
         reasons = [reason for reason in self.single["reasons"] if reason["effect"] == "incomplete"]
@@ -217,6 +235,8 @@ class _Coverage:
         unmapped = self.unmapped()
         if unmapped:
             lines += ["", "LIBRARIES INSTALLED AND PROBED, BUT MAPPED BY NO RUNNING PROCESS (%d)" % len(unmapped)] + wrapped(", ".join(unmapped), 2)
+        if self._profiles and not self.single:
+            lines += ["", *self.hosts.lines(None)]
         return lines
 
     @staticmethod

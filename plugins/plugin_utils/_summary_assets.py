@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 import heapq
 
-from ._text import counted, cut, flowing, labelled, minute, plain
+from ._text import counted, cut, flowing, minute, paired, plain, wrapped
 
 KEPT = 50  # of each kind of asset, for the details
 _SOON_DAYS = 30
@@ -42,13 +42,20 @@ class Assets:
         self._inventory = inventory
         self._single = single
         self._totals = inventory.statistics()
-        self.libraries = _top(inventory.assets("libraries"), lambda facts: (facts["hosts"], facts["processes"], facts["count"]))
-        self.tls = _top((row for row in inventory.assets("protocols") if row[1]["protocol"] == "TLS"), _often)
-        self.ssh = _top((row for row in inventory.assets("protocols") if row[1]["protocol"] == "SSH"), _often)
-        self.stacks = _top(inventory.assets("stacks"), lambda facts: (facts["hosts"], facts["locations"]))
+        self._libraries = _top(inventory.assets("libraries"), lambda facts: (facts["hosts"], facts["processes"], facts["count"]))
+        self._stacks = _top(inventory.assets("stacks"), lambda facts: (facts["hosts"], facts["locations"]))
+        self._read_handshakes()
         self._read_algorithms()
         self._read_certificates()
         self._read_keys()
+
+    def _read_handshakes(self):
+        heaps = {"TLS": [], "SSH": []}
+        self._totals.update(dict.fromkeys(heaps, 0))
+        for number, (identity, facts) in enumerate(self._inventory.assets("protocols")):
+            self._totals[facts["protocol"]] += 1
+            _push(heaps[facts["protocol"]], (facts["hosts"], facts["count"], -number), (identity, facts))
+        self._handshakes = {protocol: _sorted(heap) for protocol, heap in heaps.items()}
 
     def _read_algorithms(self):
         self._inside = 0
@@ -78,68 +85,60 @@ class Assets:
         self._keys = {}
         for _identity, facts in self._inventory.assets("keys"):
             words = [facts["algorithm"] or "algorithm not known"] + (["%d bits" % facts["key_bits"]] if facts["key_bits"] else [])
-            name = "%s, %s" % (facts["kind"].replace("_", " "), " ".join(words))
+            name = "%s %s" % (facts["kind"].replace("_", " "), " ".join(words))
             if name in self._keys or len(self._keys) < KEPT * 10:
                 self._keys[name] = self._keys.get(name, 0) + 1
-
-    # --- libraries ---
 
     def library_rows(self):
         """One line a library that processes mapped.
 
         :returns: list of str.
         """
-        return ["%-50s %s" % (cut(self._library_name(facts), 50), self._library_use(facts)) for facts in (row[1] for row in self.libraries)]
+        return paired([(self._library_name(facts), self._library_use(facts)) for _identity, facts in self._libraries])
 
     @staticmethod
     def _library_name(facts):
-        name = "%s %s" % (facts["name"], facts["version"] or "(version not known)")
-        return "%s, package %s" % (name, facts["package"].strip()) if facts["package"] else name
+        name = "%s %s" % (facts["name"], facts["version"]) if facts["version"] else facts["name"]
+        return "%s (%s)" % (name, facts["package"].strip()) if facts["package"] else name
 
     def _library_use(self, facts):
         words = [] if self._single else [counted(facts["hosts"], "host")]
-        if facts["processes"]:
-            words.append(counted(facts["processes"], "process", "processes"))
-            if facts["mapped_since"]:
-                words.append("since %s" % minute(facts["mapped_since"]))
+        if not facts["processes"]:
+            words.append("%s, ended" % counted(facts["count"], "process", "processes"))
         else:
-            words.append("%s, ended since" % counted(facts["count"], "process", "processes"))
+            running = counted(facts["processes"], "process", "processes")
+            words.append("%s since %s" % (running, minute(facts["mapped_since"])) if facts["mapped_since"] else running)
         if facts["deleted"]:
-            words.append("REPLACED ON DISK in %d" % facts["deleted"])
+            words.append("REPLACED ON DISK (%d)" % facts["deleted"])
         return ", ".join(words)
 
-    # --- in use ---
+    def use_rows(self, observed, seconds):
+        """What was in use, row by row.
 
-    def use_rows(self, most, observed, seconds):
-        """The section's rows, whether filled or not.
-
-        :arg most: int, lines of one row at most.
         :arg observed: callable of a tuple of probes' names, which says whether any profile had one of them attached.
         :arg seconds: str, how long was observed.
-        :returns: tuple of the lines (list of str) and whether a row is empty for want of use.
+        :returns: tuple of the rows, each a tuple of its label and its content (list of str: lines; str: text that flows), and of whether
+            neither or only one of TLS and algorithms was seen.
         """
-        lines, idle = [], False
-        for label, content in (("TLS", self._handshakes(self.tls)), ("SSH", self._handshakes(self.ssh)), ("algorithms", self._algorithms(max(2, most))),
-                               ("certificates", self._certificates()), ("keys", self._key_files()), ("in programs", self._stacks())):
-            probes, why = _EMPTY[label]
-            if isinstance(content, str) and content:
-                lines += flowing(label, content, most)
-            elif content:
-                lines += labelled(label, content, most)
-            elif probes and not observed(probes):
-                lines += labelled(label, ["not observed: %s not attached (see the coverage)" % (
-                    "probe %s was" % probes[0] if len(probes) == 1 else "probes %s were" % " and ".join(probes))])
-            else:
-                lines += labelled(label, ["none in this window: %s in %s" % (why, seconds)])
-                idle = True
-        return lines, idle
+        rows, idle = [], False
+        for label, content in (("TLS", self._handshake_rows("TLS")), ("SSH", self._handshake_rows("SSH")), ("algorithms", self._algorithms()),
+                               ("certificates", self._certificates()), ("keys", self._key_files()), ("in programs", self._stack_rows())):
+            if not content:
+                probes, why = _EMPTY[label]
+                if probes and not observed(probes):
+                    named = "probe %s was" % probes[0] if len(probes) == 1 else "probes %s were" % " and ".join(probes)
+                    content = ["not observed: %s not attached (see the coverage)" % named]
+                else:
+                    content = ["none in this window: %s in %s" % (why, seconds)]
+                    idle = idle or label in ("TLS", "algorithms")
+            rows.append((label, content))
+        return rows, idle
 
-    def _handshakes(self, rows):
-        return ["%-58s %s" % (cut(_negotiated(facts), 58), self._seen(identity, facts)) for identity, facts in rows]
+    def _handshake_rows(self, protocol):
+        return paired([(_negotiated(facts), self._seen(identity, facts)) for identity, facts in self._handshakes[protocol]])
 
     def _seen(self, identity, facts):
-        words = "%d as %s" % (facts["count"], facts["role"] or "either side")
-        return "%s, %s" % (words, self._where(identity, facts))
+        return "%d as %s %s %s" % (facts["count"], facts["role"] or "client or server", "by" if self._single else "on", self._where(identity, facts))
 
     def _where(self, identity, facts):
         """The programs of one host, or the number of hosts."""
@@ -150,8 +149,8 @@ class Assets:
         more = " and %d more" % (len(programs) - _PROGRAMS) if len(programs) > _PROGRAMS else ""
         return plain(", ".join(programs[:_PROGRAMS])) + more
 
-    def _algorithms(self, most):
-        return "; ".join("%s: %s" % (label, text) for label, text in self._by_operation(most))
+    def _algorithms(self):
+        return "; ".join("%s: %s" % (label, text) for label, text in self._by_operation(8))
 
     def _by_operation(self, most):
         """Each operation with its algorithms, as tuples of texts."""
@@ -174,7 +173,7 @@ class Assets:
         total = self._totals["certificates"]
         if not total:
             return []
-        words = ["%s: %d expired, %d within %d days of the end" % (counted(total, "certificate"), self._found[0], self._found[1], _SOON_DAYS)]
+        words = ["%d opened or sent in clear, %d of them expired, %d within %d days of the end" % (total, *self._found, _SOON_DAYS)]
         if self._unreadable:
             words.append("%d without a readable end of validity" % self._unreadable)
         return ["; ".join(words)] + ["%s %s  %s" % (word, facts["not_after"][:10], plain(facts["subject"] or facts["fingerprint_sha256"]))
@@ -182,20 +181,17 @@ class Assets:
 
     def _key_files(self):
         ranked = sorted(self._keys.items(), key=lambda item: (-item[1], item[0]))
-        words = ["%d x %s" % (number, plain(name)) for name, number in ranked[:KEPT]]
+        words = ["%s (%d)" % (plain(name), number) for name, number in ranked[:KEPT]]
         if len(ranked) > KEPT:
             words.append("%d more kinds" % (len(ranked) - KEPT))
         return "; ".join(words)
 
-    def _stacks(self):
-        rows = []
-        for identity, facts in self.stacks:
-            name = "%s %s" % (facts["name"], facts["version"] or "(version not known)")
+    def _stack_rows(self):
+        pairs = []
+        for identity, facts in self._stacks:
             inside = "" if facts["visibility"] == "probed" else "; its calls can't be observed"
-            rows.append("%-40s %s%s" % (cut(name, 40), self._where(identity, facts), inside))
-        return rows
-
-    # --- details ---
+            pairs.append(("%s %s" % (facts["name"], facts["version"] or "(version not known)"), self._where(identity, facts) + inside))
+        return paired(pairs)
 
     def details(self):
         """The sections that follow the page: each list as far as it is kept.
@@ -203,16 +199,16 @@ class Assets:
         :returns: list of str.
         """
         lines = self._list("CRYPTO LIBRARIES MAPPED BY PROCESSES", self._totals["libraries"], self.library_rows())
-        lines += self._list("TLS HANDSHAKES BY KIND", len(self.tls), self._handshakes(self.tls))
-        lines += self._list("SSH KEY EXCHANGES BY KIND", len(self.ssh), self._handshakes(self.ssh))
+        lines += self._list("TLS HANDSHAKES BY KIND", self._totals["TLS"], self._handshake_rows("TLS"))
+        lines += self._list("SSH KEY EXCHANGES BY KIND", self._totals["SSH"], self._handshake_rows("SSH"))
         if self._operations:
             lines += ["", "ALGORITHMS BY OPERATION"]
             for label, text in self._by_operation(KEPT):
                 lines += flowing(label, text)
         if self._inside:
-            lines += ["  %s used by libraries inside themselves only (random numbers, key files): in inventory.json"
-                      % counted(self._inside, "combination of algorithm and operation was", "combinations of algorithm and operation were")]
-        lines += self._list("STACKS INSIDE PROGRAMS", self._totals["stacks"], self._stacks())
+            lines += wrapped("and %s that libraries used inside themselves only (random numbers, key files): in inventory.json" % counted(
+                self._inside, "combination of algorithm and operation", "combinations of algorithm and operation"), 2)
+        lines += self._list("STACKS INSIDE PROGRAMS", self._totals["stacks"], self._stack_rows())
         for title, number, heap in (("EXPIRED CERTIFICATES", self._found[0], self._expired),
                                     ("CERTIFICATES THAT EXPIRE WITHIN %d DAYS" % _SOON_DAYS, self._found[1], self._soon)):
             lines += self._list(title, number, [line for identity, facts in _sorted(heap) for line in self._certificate(identity, facts)], 2)
@@ -231,10 +227,6 @@ class Assets:
         left = total - len(rows) // lines_each
         return (["", "%s (%d)" % (title, total)] + ["  " + cut(row, 108) for row in rows]
                 + (["  and %d more, in inventory.json" % left] if left > 0 else []))
-
-
-def _often(facts):
-    return facts["hosts"], facts["count"]
 
 
 def _top(rows, rank):

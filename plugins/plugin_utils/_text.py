@@ -53,34 +53,45 @@ def minute(moment):
     return moment[:16].replace("T", " ")
 
 
-def labelled(label, lines, most=None, rest="in the details"):
+def labelled(label, lines, most=None):
     """Lines of one row of a section: the label in front of the first.
 
     :arg label: str, at most 15 characters.
-    :arg lines: list of str, neutralised; each is cut to the page's width.
+    :arg lines: list of str; each is neutralised, and cut to the page's width.
     :arg most: int or None, lines at most; the last of them then says how many are left out.
-    :arg rest: str, where the lines left out are.
     :returns: list of str.
     """
-    if most is not None and len(lines) > most:
-        kept = max(1, most - 1)
-        lines = lines[:kept] + ["and %d more, %s" % (len(lines) - kept, rest)]
     width = WIDTH - _LABEL
-    return [("  " + label if not number else "").ljust(_LABEL) + cut(line, width) for number, line in enumerate(lines)]
+    kept = [cut(line, width) for line in lines[:most]]
+    if len(kept) < len(lines):
+        rest = "   ... %d more" % (len(lines) - len(kept))
+        kept[-1] = cut(lines[len(kept) - 1], width - len(rest)) + rest
+    return [("  " + label if not number else "").ljust(_LABEL) + line for number, line in enumerate(kept)]
 
 
-def flowing(label, text, most=None, rest="more in the details"):
+def flowing(label, text, most=None):
     """One text as a row of a section, wrapped at blanks.
 
     :arg label: str, at most 15 characters.
     :arg text: str, neutralised.
-    :arg most: int or None, lines at most; what is over them is replaced by ``rest``.
-    :arg rest: str, where all of the text is.
+    :arg most: int or None, lines at most; the last of them then says that there is more.
     :returns: list of str.
     """
     # textwrap's placeholder takes the place of the words that do not fit
-    lines = textwrap.wrap(text, WIDTH - _LABEL, max_lines=most, placeholder=" ... (%s)" % rest, break_on_hyphens=False)
+    lines = textwrap.wrap(text, WIDTH - _LABEL, max_lines=most, placeholder=" ... more", break_on_hyphens=False)
     return labelled(label, lines)
+
+
+def paired(pairs):
+    """Texts in two columns, of which the second is never cut.
+
+    :arg pairs: list of tuples of str, a name and what is said of it.
+    :returns: list of str, each fit for a row.
+    """
+    names = [plain(name) for name, _text in pairs]
+    texts = [plain(text) for _name, text in pairs]
+    column = max(20, min(max(map(len, names), default=0), WIDTH - _LABEL - 2 - max(map(len, texts), default=0)))
+    return ["%s  %s" % (cut(name, column).ljust(column), text) for name, text in zip(names, texts)]
 
 
 def wrapped(text, indent):
