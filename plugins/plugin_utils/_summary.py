@@ -44,10 +44,14 @@ def _page(inventory, coverage, assets):
     use, idle = assets.use_rows(coverage.observed, coverage.seconds())
     if idle:
         use.append(("to see more", ["observe for longer (make audit DURATION=%d), or while the services are in use" % coverage.longer()]))
-    head = [title, ""] + (host_lines(coverage.single) if coverage.single else coverage.hosts.lines(2))
+    hosts = host_lines(coverage.single) if coverage.single else coverage.hosts.lines(2)
     foot = [""] + coverage.lines()
     titles = ["", "CRYPTO LIBRARIES ON %s" % ("THIS HOST" if coverage.single else "THESE HOSTS")], ["", "IN USE"]
-    limits = _limits(libraries + use, PAGE_LINES - len(head) - len(foot) - sum(map(len, titles)))
+    room = PAGE_LINES - 2 - len(foot) - sum(map(len, titles))
+    if len(hosts) + len(libraries) + len(use) > room and not coverage.single:
+        hosts = coverage.hosts.lines(1)
+    head = [title, ""] + hosts
+    limits = _limits(libraries + use, room - len(hosts))
     for lines, rows in zip(titles, (libraries, use)):
         head += lines
         for label, content in rows:
@@ -193,16 +197,18 @@ class _Coverage:
         if self._complete == self._profiles:
             if not self._excluded[0]:
                 return "complete: yes, for %s; what is not listed above did not happen in the window" % scope
-            return "complete: yes, for %s except %s; the others did nothing that is not listed" % (scope, self._but())
+            return "complete: yes, for %s except %s" % (scope, self._except())
         if not self.single:
             return "complete: %d of %d profiles; on the other hosts cryptography that is not listed may be in use" % (self._complete, self._profiles)
         reasons = [reason for reason in self.single["reasons"] if reason["effect"] == "incomplete"]
         more = " (and %s)" % counted(len(reasons) - 1, "more reason") if len(reasons) > 1 else ""
         return cut("complete: no, more may be in use: " + (reasons[0]["message"] if reasons else "no reason given"), 106 - len(more)) + more
 
-    def _but(self):
+    def _except(self):
         number, names = self._excluded
-        return counted(number, "process", "processes") + ": " + plain(", ".join(names)) + (", ..." if number > len(names) else "")
+        if number <= len(names):
+            return ", ".join(names)
+        return "%s: %s, ..." % (counted(number, "process", "processes"), ", ".join(names))
 
     def details(self):
         """What the page has no room for: hosts without a profile, reasons and remedies.
@@ -235,7 +241,7 @@ class _Coverage:
         unmapped = self.unmapped()
         if unmapped:
             lines += ["", "LIBRARIES INSTALLED AND PROBED, BUT MAPPED BY NO RUNNING PROCESS (%d)" % len(unmapped)] + wrapped(", ".join(unmapped), 2)
-        if self._profiles and not self.single:
+        if self._profiles > 1 and self.hosts.lines(None) != self.hosts.lines(1):
             lines += ["", *self.hosts.lines(None)]
         return lines
 

@@ -58,15 +58,19 @@ def labelled(label, lines, most=None):
 
     :arg label: str, at most 15 characters.
     :arg lines: list of str; each is neutralised, and cut to the page's width.
-    :arg most: int or None, lines at most; the last of them then says how many are left out.
+    :arg most: int or None, lines at most; beside the last of them stands how many are left out.
     :returns: list of str.
     """
     width = WIDTH - _LABEL
     kept = [cut(line, width) for line in lines[:most]]
-    if len(kept) < len(lines):
-        rest = "   ... %d more" % (len(lines) - len(kept))
-        kept[-1] = cut(lines[len(kept) - 1], width - len(rest)) + rest
-    return [("  " + label if not number else "").ljust(_LABEL) + line for number, line in enumerate(kept)]
+    labels = ["  " + label] + [""] * (len(kept) - 1)
+    left = len(lines) - len(kept)
+    if left and len(kept) > 1:
+        labels[-1] = "  (%d more)" % left
+    elif left:
+        rest = "   ... %d more" % left
+        kept[0] = cut(lines[0], width - len(rest)) + rest
+    return [label.ljust(_LABEL) + line for label, line in zip(labels, kept)]
 
 
 def flowing(label, text, most=None):

@@ -9,7 +9,7 @@ import json
 
 import pytest
 from ansible_collections.cryptofleet.audit.plugins.module_utils._host.read import read_host_crypto
-from ansible_collections.cryptofleet.audit.plugins.plugin_utils import _report, _schema, _store
+from ansible_collections.cryptofleet.audit.plugins.plugin_utils import _report, _schema, _store, _summary
 from ansible_collections.cryptofleet.audit.plugins.plugin_utils._host_facts import host_facts, host_lines
 from ansible_collections.cryptofleet.audit.tests.unit.support.host_world import debian12, rhel9
 
@@ -83,8 +83,9 @@ def test_many_policies_and_a_hostile_name(tmp_path, fleet):
     results = []
     for number in range(12):
         one = copy.deepcopy(fleet["rhel"])
+        one["host"].update(kernel="kernel-of-host-%d" % number, arch="architecture-of-host-%d" % number)
         one["host_crypto"]["crypto_policies"]["effective"] = "OWN\x1b[2J%02d" % number
         results.append(dict(_store.write_bytes(tmp_path / "hosts" / ("%d.json.gz" % number), _store.encode(one)), host=str(number), status="ok"))
-    _report.make(str(tmp_path), [], results)
+    assert len(_report.make(str(tmp_path), [], results)["summary"]) <= _summary.PAGE_LINES
     text = (tmp_path / "summary.txt").read_text()
     assert "2 more in inventory.json" in text and "\x1b" not in text

@@ -114,7 +114,7 @@ def test_a_complete_profile_names_the_processes_that_are_excluded(summarise, pro
         {"pid": 1, "name": "systemd", "unit": None, "code": "permission_denied"}]}
     profile["coverage"]["reasons"] = [reason("permission denied for 1 process", "excluded", ["systemd (pid 1)"])]
     page, text = summarise({"a": profile})
-    assert "complete: yes, for the selected processes except 1 process: systemd (pid 1)" in page
+    assert "complete: yes, for the selected processes except systemd (pid 1)\n" in page
     assert "  a, complete:\n    excluded: permission denied for 1 process\n" in text
 
 
@@ -131,6 +131,13 @@ def test_a_fleet_with_a_host_that_could_not_be_reached(summarise, profile):
     assert "  hosts: 2 of 3 audited; 1 unreachable; windows of 30 s (libbpf, grade full on 2), 2 program runs seen" in page
     assert "  complete: 1 of 2 profiles; on the other hosts cryptography that is not listed may be in use" in page
     assert "  1 host, unreachable:\n    db1: connection refused\n" in text and "  web2, incomplete:\n    incomplete: a cause\n" in text
+
+
+def test_many_excluded_processes_are_counted(summarise, profile):
+    profile["coverage"]["scope"] = {"processes": "all", "excluded_omitted": 2, "excluded": [
+        {"pid": pid, "name": "p%d" % pid, "unit": None, "code": "permission_denied"} for pid in range(1, 6)]}
+    page, _text_ = summarise({"a": profile})
+    assert "  complete: yes, for all processes except 7 processes: p1 (pid 1), p2 (pid 2), p3 (pid 3), ...\n" in page
 
 
 def test_a_fleet_that_gave_no_profile(summarise):
@@ -184,6 +191,6 @@ def test_plurals(number, words):
 
 
 def test_the_last_line_of_a_row_says_how_many_are_left():
-    assert _text.labelled("x", ["one", "two", "three"], 2) == ["  x               one", "                  two   ... 1 more"]
+    assert _text.labelled("x", ["one", "two", "three"], 2) == ["  x               one", "  (1 more)        two"]
     long = _text.labelled("x", ["y" * 200, "z"], 1)[0]
     assert len(long) == WIDTH and long.endswith("...   ... 1 more")
