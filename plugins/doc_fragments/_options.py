@@ -151,7 +151,7 @@ options:
     description:
       - Whether the document itself is in the result, cut to 190,000 bytes where it is larger. Without it the result is a summary of about
         twenty lines.
-      - Has no effect with O(dest): the document is in the file then.
+      - Has no effect with O(dest), where the document is in the file.
     type: bool
     default: false
 """

@@ -15,7 +15,7 @@ description:
   - Every host of the play is in the manifest and in every denominator, those that were unreachable, failed or gave a document that
     does not match its schema too.
   - A file that can't be read is moved to C(AUDIT/quarantine/) and named in the manifest. It never stops the merge.
-  - Several controllers may write into one audit folder. What they know of hosts is merged.
+  - Several controllers may write into one audit folder. Their hosts are merged.
 requirements:
   - jsonschema 4.18 or newer on the controller.
 options:
@@ -83,7 +83,7 @@ manifest:
   returned: success
   type: str
 report:
-  description: Path of the plain-text summary: one page, then the details.
+  description: Path of the plain-text summary, one page and the details of it.
   returned: success
   type: str
 summary:

@@ -60,7 +60,7 @@ options:
     description:
       - Whether the events themselves and the coverage are in the result, cut to 190,000 bytes where they are larger. Without it the result
         is a summary with the first 15 events, one line each.
-      - Has no effect with O(dest): the events are in the file then.
+      - Has no effect with O(dest), where the events are in the file.
     type: bool
     default: false
 extends_documentation_fragment:

@@ -30,7 +30,7 @@ options:
   return_document:
     description:
       - Whether the document itself is in the result. Without it the result is the short answer.
-      - Has no effect with O(dest): the document is in the file then.
+      - Has no effect with O(dest), where the document is in the file.
     type: bool
     default: false
 extends_documentation_fragment:

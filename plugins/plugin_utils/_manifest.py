@@ -94,7 +94,7 @@ def gather(audit, hosts, results, dry_run=False):
     entries, problem = earlier(audit)
     quarantined = [quarantine(audit, manifest_path(audit), problem, dry_run)] if problem else []
     for host in hosts:
-        # without a result of its own in this run, what an earlier run knows stays; without that, it did not run
+        # without a result of this run the entry of an earlier one stays; without that, the host did not run
         entries.setdefault(host, entry(host, "not_run", "it left the play before its window opened: see the play's log for the error"))
     files = {_store.host_of(path.name[:-len(_store.PROFILE_SUFFIX)]): path for path in _profiles(audit)}
     for result in results:

@@ -202,7 +202,7 @@ class _Coverage:
             return "complete: %d of %d profiles; on the other hosts cryptography that is not listed may be in use" % (self._complete, self._profiles)
         reasons = [reason for reason in self.single["reasons"] if reason["effect"] == "incomplete"]
         more = " (and %s)" % counted(len(reasons) - 1, "more reason") if len(reasons) > 1 else ""
-        return cut("complete: no, more may be in use: " + (reasons[0]["message"] if reasons else "no reason given"), 106 - len(more)) + more
+        return cut("complete: no, " + (reasons[0]["message"] if reasons else "no reason given"), 106 - len(more)) + more
 
     def _except(self):
         number, names = self._excluded

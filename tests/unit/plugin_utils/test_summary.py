@@ -103,7 +103,7 @@ def test_an_incomplete_profile(summarise, profile):
         reason("1 process could not be read", names=["systemd (pid 1)"], remedy="run with become: true"), reason("a second cause"),
         reason("a remark", "note")])
     page, text = summarise({"a": profile})
-    assert page.splitlines()[-2:] == ["  complete: no, more may be in use: 1 process could not be read (and 1 more reason)",
+    assert page.splitlines()[-2:] == ["  complete: no, 1 process could not be read (and 1 more reason)",
                                       "  lost: 3 observations (3 socket storage full)"]
     assert ("  a, incomplete:\n    incomplete: 1 process could not be read\n        process: systemd (pid 1)\n"
             "        remedy: run with become: true\n    incomplete: a second cause\n    note: a remark\n") in text
