@@ -51,7 +51,9 @@ EXAMPLES = r"""
 
 - name: Fail where a service negotiated less than TLS 1.2
   ansible.builtin.assert:
-    that: crypto.profile.processes | map(attribute='tls') | flatten | map(attribute='version.name') | select('in', ['TLS 1.0', 'TLS 1.1']) | length == 0
+    that: crypto.profile.processes | map(attribute='tls') | flatten | selectattr('version') | map(attribute='version.name') | intersect(old) | length == 0
+  vars:
+    old: [TLS 1.0, TLS 1.1]
 
 - name: Observe nginx, all of its processes, for five minutes, and keep the profile on the controller
   cryptofleet.audit.crypto_profile:

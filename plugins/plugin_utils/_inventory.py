@@ -267,14 +267,18 @@ class Inventory:
                 "hosts": counts, "statistics": self.statistics()}
         with _store.atomic(path) as stream:
             stream.write(_dump(head)[:-1].encode("ascii"))
-            profiles = dict(self.coverage())
-            _write_list(stream, "coverage", (
-                [_dump({"host": host, "status": entries[host]["status"], "reason": entries[host]["reason"], "profile": profiles.get(host)})]
-                for host in sorted(entries)))
+            _write_list(stream, "coverage", (self._host_text(entries[host]) for host in sorted(entries)))
             stream.write(b',"assets":{')
             for number, kind in enumerate(KINDS):
                 _write_list(stream, kind, (self._asset_text(identity, facts) for identity, facts in self.assets(kind)), comma=number > 0)
             stream.write(b"}}\n")
+
+    def _host_text(self, entry):
+        """One host's text in pieces; what is stored of its profile is JSON already."""
+        row = self._database.execute("SELECT facts FROM coverage WHERE host = ?", (entry["host"],)).fetchone()
+        yield '{"host":%s,"profile":' % _dump(entry["host"])
+        yield row[0] if row else "null"
+        yield ',"reason":%s,"status":%s}' % (_dump(entry["reason"]), _dump(entry["status"]))
 
     def _asset_text(self, identity, facts):
         """One asset's text in pieces: a common algorithm has as many occurrences as the fleet has processes."""
