@@ -229,17 +229,18 @@ class Inventory:
                 entry.update(zip(_MAPPING, mapping))
             yield identity, entry
 
-    def occurrences(self, identity, most=-1):
+    def occurrences(self, kind, identity, most=-1):
         """Walk over the places where one asset was seen, by host.
 
+        :arg kind: str, of KINDS.
         :arg identity: str, the asset's id.
         :arg most: int, places at most; -1: all of them.
         :returns: iterator of dicts.
         """
         rows = self._database.execute(
-            "SELECT host, exe, unit, path, grade, count, first_seen, last_seen, kind, processes, deleted, mapped_since"
-            " FROM occurrence JOIN asset ON asset = id WHERE asset = ? ORDER BY host, exe, unit, path, grade LIMIT ?", (identity, most))
-        for host, exe, unit, path, grade, count, first_seen, last_seen, kind, processes, deleted, mapped_since in rows:
+            "SELECT host, exe, unit, path, grade, count, first_seen, last_seen, processes, deleted, mapped_since"
+            " FROM occurrence WHERE asset = ? ORDER BY host, exe, unit, path, grade LIMIT ?", (identity, most))
+        for host, exe, unit, path, grade, count, first_seen, last_seen, processes, deleted, mapped_since in rows:
             entry = {"host": host, "exe": exe or None, "unit": unit or None, "path": path, "grade": grade, "count": count,
                      "first_seen": first_seen or None, "last_seen": last_seen or None}
             if kind == "libraries":
@@ -270,7 +271,7 @@ class Inventory:
             _write_list(stream, "coverage", (self._host_text(entries[host]) for host in sorted(entries)))
             stream.write(b',"assets":{')
             for number, kind in enumerate(KINDS):
-                _write_list(stream, kind, (self._asset_text(identity, facts) for identity, facts in self.assets(kind)), comma=number > 0)
+                _write_list(stream, kind, (self._asset_text(kind, identity, facts) for identity, facts in self.assets(kind)), comma=number > 0)
             stream.write(b"}}\n")
 
     def _host_text(self, entry):
@@ -280,10 +281,10 @@ class Inventory:
         yield row[0] if row else "null"
         yield ',"reason":%s,"status":%s}' % (_dump(entry["reason"]), _dump(entry["status"]))
 
-    def _asset_text(self, identity, facts):
+    def _asset_text(self, kind, identity, facts):
         """One asset's text in pieces: a common algorithm has as many occurrences as the fleet has processes."""
         yield _dump(dict(facts, id=identity))[:-1]
-        for number, occurrence in enumerate(self.occurrences(identity)):
+        for number, occurrence in enumerate(self.occurrences(kind, identity)):
             yield "," if number else ',"occurrences":['
             yield _dump(occurrence)
         yield "]}"

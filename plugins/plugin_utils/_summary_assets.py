@@ -138,14 +138,15 @@ class Assets:
         return paired([(_negotiated(facts), self._seen(identity, facts)) for identity, facts in self._handshakes[protocol]])
 
     def _seen(self, identity, facts):
-        return "%d as %s %s %s" % (facts["count"], facts["role"] or "client or server", "by" if self._single else "on", self._where(identity, facts))
+        where = self._where("protocols", identity, facts)
+        return "%d as %s %s %s" % (facts["count"], facts["role"] or "client or server", "by" if self._single else "on", where)
 
-    def _where(self, identity, facts):
+    def _where(self, kind, identity, facts):
         """The programs of one host, or the number of hosts."""
         if not self._single:
             return counted(facts["hosts"], "host")
         programs = sorted({(place["exe"] or "a process not known").rpartition("/")[2]
-                           for place in self._inventory.occurrences(identity, 200)})
+                           for place in self._inventory.occurrences(kind, identity, 200)})
         more = " and %d more" % (len(programs) - _PROGRAMS) if len(programs) > _PROGRAMS else ""
         return plain(", ".join(programs[:_PROGRAMS])) + more
 
@@ -190,7 +191,7 @@ class Assets:
         pairs = []
         for identity, facts in self._stacks:
             inside = "" if facts["visibility"] == "probed" else "; its calls can't be observed"
-            pairs.append(("%s %s" % (facts["name"], facts["version"] or "(version not known)"), self._where(identity, facts) + inside))
+            pairs.append(("%s %s" % (facts["name"], facts["version"] or "(version not known)"), self._where("stacks", identity, facts) + inside))
         return paired(pairs)
 
     def details(self):
@@ -215,7 +216,7 @@ class Assets:
         return lines
 
     def _certificate(self, identity, facts):
-        place = next(self._inventory.occurrences(identity, 1))
+        place = next(self._inventory.occurrences("certificates", identity, 1))
         who = "" if self._single else " on %s" % place["host"]
         return ["%s  %s" % (facts["not_after"][:10], facts["subject"] or facts["fingerprint_sha256"]),
                 "            %s%s: %s" % (place["exe"] or "a process not known", who, place["path"])]
