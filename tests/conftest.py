@@ -59,10 +59,10 @@ PROCESS = {
     "evidence": OBSERVED, "libraries": [LIBRARY], "files": [CERTIFICATE, FILE], "operations": [OPERATION], "tls": [TLS], "ssh": [SSH],
     "stacks": [STACK], "coverage": "observed", "coverage_reason": None}
 COVERAGE = {
-    "complete": True, "reasons": [],
+    "complete": True, "scope": {"processes": "all", "excluded": []}, "reasons": [],
     "probes": [{"name": name, "status": "attached", "hook": "tp_btf/x", "reason": None, "errno": None, "verifier_log": [], "hits": 5, "lost": {}, "targets": []}
                for name in ("process", "file_open", "library_load", "openssl_api", "library_api", "tls_handshake", "ssh_kex")],
-    "lost": {"ring_full": 0, "map_full": 0, "perf_records": 0},
+    "lost": {}, "files_gone": 0,
     "processes": {"seen": 1, "reported": 1, "omitted_over_bound": 0, "observed": 1, "idle": 0, "unobservable": 0, "exited_before_attach": 0,
                   "permission_denied": 0},
     "tracer": {"cpu_seconds": 0.1, "peak_memory_kib": 20000, "attach_seconds": 0.2, "detach_seconds": 0.1}}

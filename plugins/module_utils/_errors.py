@@ -11,3 +11,11 @@ class AuditError(Exception):
 
     A module catches this once and ends with ``fail_json(msg=str(error))``; the message says the remedy.
     """
+
+    def __init__(self, message, code=None):
+        """
+        :arg message: str, what happened and what to do.
+        :arg code: str or None, a key of _report.reasons.ENGINE_REMEDIES where an engine can't run.
+        """
+        super().__init__(message)
+        self.code = code

@@ -17,12 +17,8 @@ PROBES = ("process", "file_open", "library_load", "openssl_api", "library_api", 
 def choose_engine(request):
     """Attach the best engine there is, or the one that was asked for.
 
-    An engine has name, grade, version, probes (list of Probe), files (one of them) and functions
-    (counts(), library(), is_target()), and wait(), read(), add_library(),
-    add_executable() and close(); a further one goes between the two below.
-
     :arg request: Request of _window.request.
-    :returns: ``(engine, rejected)``; rejected: list of ``{"name", "reason"}`` of better ones that can't run.
+    :returns: ``(engine, rejected)``: the Engine, and for each better one its name and why it can't run: list of ``(str, AuditError)``.
     :raises AuditError: the one that was asked for by name can't run.
     """
     wanted = {name: request.probes.get(name, True) for name in PROBES}
@@ -33,12 +29,12 @@ def choose_engine(request):
 
     if request.engine == "procfs":
         return procfs_engine(), []
-    reason = libbpf.refusal()
-    if reason is None:
+    why = libbpf.rejection()
+    if why is None:
         try:
             return LibbpfEngine(wanted), []
         except AuditError as error:
-            reason = str(error)
+            why = error
     if request.engine == "libbpf":
-        raise AuditError("engine libbpf can't run here: %s" % reason)
-    return procfs_engine(), [{"name": "libbpf", "reason": reason}]
+        raise AuditError("engine libbpf can't run here: %s" % why, why.code)
+    return procfs_engine(), [("libbpf", why)]

@@ -15,10 +15,9 @@ import select
 import time
 
 from .._errors import AuditError
-from .._formats import elf as elf_format
+from .._formats.elf import ElfError, ElfFile
 from .._functions.families import FAMILIES, family_of
-from .._kernel import events as kernel_events
-from .._kernel import syscalls
+from .._kernel import events, syscalls
 from .._kernel.libbpf import Libbpf
 from .._kernel.ring import Ring
 from .._libraries import catalogue
@@ -29,6 +28,7 @@ from .._probes.functions import FunctionProbe
 from .._probes.library_load import LibraryLoadProbe
 from .._probes.process import ProcessProbe
 from .._probes.wire import SshKexProbe, TlsHandshakeProbe, WireTap
+from .base import Counts, Engine
 
 _time_of = operator.itemgetter(0)  # every event type has it first
 
@@ -53,22 +53,25 @@ _OPENSSL_FILES = rb"lib(?:crypto|ssl)\.so"
 _OTHER_FILES = rb"lib(?:gnutls|gcrypt|sodium|nettle|hogweed|nss3|ssl3|wolfssl|mbedcrypto|tfpsacrypto)\.so"
 
 
-def refusal():
-    """Why this engine can't run here at all (str), or None where it can be tried."""
+def rejection():
+    """Why this engine can't run here at all.
+
+    :returns: AuditError with a code of _report.reasons.ENGINE_REMEDIES, or None where the engine can be tried.
+    """
     if os.geteuid() != 0:
-        return "it needs root"
+        return AuditError("it needs root", "not_root")
     if not os.path.exists(_BTF):
-        return "the kernel has no BTF (%s); CONFIG_DEBUG_INFO_BTF=y is needed" % _BTF
+        return AuditError("the kernel has no type information (BTF, %s)" % _BTF, "no_btf")
     if os.stat("/proc/self/ns/pid").st_ino != 4026531836:  # PROC_PID_INIT_INO, include/linux/proc_ns.h
-        return "this is not the host's pid namespace, so the kernel's process numbers would name other processes"
+        return AuditError("kernel PIDs would not match this PID namespace", "pid_namespace")
     try:
         Libbpf()
     except AuditError as error:
-        return str(error)
+        return AuditError(str(error), "no_libbpf")
     return None
 
 
-class LibbpfEngine:
+class LibbpfEngine(Engine):
     """Attached probes, and the events they yield."""
 
     name = "libbpf"
@@ -90,7 +93,7 @@ class LibbpfEngine:
         try:
             self._ring = Ring(_RING)
         except OSError as error:
-            raise AuditError("the kernel refuses a BPF ring buffer (5.8 or later is needed): %s" % error.strerror) from error
+            raise AuditError("the kernel refuses a BPF ring buffer: %s" % error.strerror, "no_ring_buffer") from error
         shared = (self._libbpf, self._ring.fd, _WAKE_AT)
         self.process = ProcessProbe(*shared)
         self.files = FileOpenProbe(*shared)
@@ -100,7 +103,7 @@ class LibbpfEngine:
                                      self.functions)
         self.others = FunctionProbe("library_api", FAMILIES[1:], _MOST_OTHER_FILES, "none of its libraries was found on this host or in any process",
                                     self.functions)
-        looks = {TlsHandshakeProbe.name: kernel_events.LOOK_TLS, SshKexProbe.name: kernel_events.LOOK_SSH}
+        looks = {TlsHandshakeProbe.name: events.LOOK_TLS, SshKexProbe.name: events.LOOK_SSH}
         self._wire = WireTap(self._libbpf, sum(bit for name, bit in looks.items() if wanted.get(name, True)))
         self.probes = [self.process, self.files, self.libraries, self.openssl, self.others, TlsHandshakeProbe(self._wire), SshKexProbe(self._wire)]
         self._late = []
@@ -121,7 +124,7 @@ class LibbpfEngine:
             for probe in wanted:
                 words = [line for line in probe.verifier_log if not line.startswith("processed ")]  # the statistics are its last line
                 said.append("%s: %s%s" % (probe.name, probe.reason, " (%s)" % words[-1] if words else ""))
-            raise AuditError("no probe could be attached: %s" % "; ".join(said))
+            raise AuditError("no probe could be attached: %s" % "; ".join(said), "probes_refused")
 
     def _add_installed(self):
         """Probe what a process of the window is likely to load, before it does."""
@@ -148,33 +151,26 @@ class LibbpfEngine:
             probe.add(fd, os.path.realpath(path), family)
 
     def add_executable(self, path, opener):
-        """Probe an executable if it exports OpenSSL itself, as node does.
-
-        :arg path: bytes, for the report. :arg opener: bytes, a path that leads to the very file (/proc/PID/exe).
-        """
+        """See Engine."""
         try:
             fd = os.open(opener, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             return
         try:
             found = os.fstat(fd)
-            if self.functions.is_target(found.st_dev, found.st_ino):
+            if self.is_probed(found.st_dev, found.st_ino):
                 return
-            with elf_format.ElfFile.open(fd) as elf:
+            with ElfFile.open(fd) as elf:
                 exports = catalogue.exports_openssl(elf)
             if exports:
                 self.openssl.add(os.dup(fd), path, _OPENSSL)
-        except (OSError, elf_format.ElfError):
+        except (OSError, ElfError):
             return
         finally:
             os.close(fd)
 
     def add_library(self, path, opener):
-        """Probe a library that a process maps.
-
-        :arg path: bytes, for the report. :arg opener: bytes, a path that leads to the very file (/proc/PID/map_files/...).
-        :returns: True where it was not probed before, so that what came earlier was not seen.
-        """
+        """See Engine."""
         library = catalogue.recognise(path)
         family = family_of(library.name) if library is not None else None
         if family is None:
@@ -186,29 +182,75 @@ class LibbpfEngine:
         probe = self.openssl if family is _OPENSSL else self.others
         return probe.add(fd, path, family) is not None
 
+    def is_probed(self, device, inode):
+        """See Engine."""
+        return self.functions.is_target(device, inode)
+
+    def library_path(self, number):
+        """See Engine."""
+        return self.functions.library(number).path
+
+    def files_gone(self):
+        """See Engine."""
+        return self.files.unseen()
+
     def wait(self, seconds):
-        """Wait for that long (float), or until a buffer fills up. Returns whether one does."""
+        """See Engine."""
         return bool(self._waiter.poll(seconds))
 
     def read(self):
-        """Everything since the last call, ordered by time, but what is later than the beginning of this call: that is kept."""
+        """See Engine. What is later than the beginning of this call is kept for the next."""
+        return self._look_at_files(self._ready()) + self.files.observe_unknown()
+
+    def _ready(self):
+        """Events up to now, by time, as the probes give them."""
         self.functions.keep_budget()
         until = syscalls.clock_boottime_ns()
-        events = self._late + [kernel_events.decode(record) for record in self._ring.read()]
-        events += self.libraries.read() + self._wire.read()
+        found = self._late + [events.decode(record) for record in self._ring.read()]
+        found += self.libraries.read() + self._wire.read()
         self.files.receive_unknown()
-        events.sort(key=_time_of)
-        ready = [event for event in events if event.time <= until]
-        self._late = events[len(ready):]
+        found.sort(key=_time_of)
+        ready = [event for event in found if event.time <= until]
+        self._late = found[len(ready):]
         return ready
 
+    def _look_at_files(self, found):
+        """The same events, with FileObserved in place of FileOpened, and what an ended process has written behind its exit."""
+        self.files.looker = self.looker
+        seen = []
+        for event in found:
+            kind = type(event)
+            if kind is events.FileOpened:
+                observed = self.files.observe(event)
+                if observed is not None:
+                    seen.append(observed)
+                continue
+            seen.append(event)
+            if kind is events.ProcessExec:
+                self.looker.remember(event.subject.mount_namespace, event.subject.image.pid)
+            elif kind is events.ProcessExit:
+                seen += self.files.observe_written(event.subject.image)
+        return seen
+
+    def counts(self, is_over=None):
+        """See Engine."""
+        return Counts(self.files.counts(is_over), self.functions.counts(is_over))
+
+    def finish(self):
+        """See Engine. While the kernel takes its time to detach, the files that wait are looked at."""
+        found = self._ready()
+        found += self._ready()  # what came during the first call is later than it
+        counts = self.counts()
+        self.detach()
+        return self._look_at_files(found) + self.files.observe_unknown(everything=True) + self.files.observe_written(), counts
+
     def close(self):
-        """Detach everything, and wait for it. Returns when the last was: float, seconds of time.monotonic(). May be called twice."""
+        """See Engine."""
         self.detach()
         return self.functions.close()
 
     def detach(self):
-        """Begin to detach everything. The kernel takes a while for the functions: close() waits for it. May be called twice."""
+        """See Engine. The kernel takes a while for the functions."""
         for probe in self.probes:
             probe.close()
         self._wire.close()

@@ -11,12 +11,11 @@ import os
 import time
 
 from .._files import kinds
-from .._files.look import Looker
-from .._kernel import events as kernel_events
-from .._kernel import proc, syscalls
+from .._kernel import events, proc, syscalls
 from .._libraries import catalogue
 from .._probes.base import ATTACHED, UNSUPPORTED, Probe
 from .._probes.file_open import FileObserved
+from .base import Engine
 
 _FDINFO_FLAGS = b"flags:"
 
@@ -51,53 +50,16 @@ class _Unsupported(Probe):
             self.status, self.reason = UNSUPPORTED, self._why
 
 
-class _NoFunctions:
-    """FunctionPrograms, as far as others ask it."""
-
-    @staticmethod
-    def counts(_over=None):
-        return []
-
-    @staticmethod
-    def is_target(_device, _inode):
-        return False
-
-
-class _Files(_Polled):
-    """Descriptors that are open at a look."""
-
-    def __init__(self):
-        super().__init__("file_open", "/proc/PID/fd")
-        self.looker = Looker()
-
-    def observe_unknown(self, everything=False):
-        return []
-
-    @staticmethod
-    def unseen():
-        """A descriptor that is held open has its file."""
-        return 0
-
-    def observe_written(self, image=None):
-        return []
-
-    def counts(self, over=None):
-        return []
-
-
-class ProcfsEngine:
+class ProcfsEngine(Engine):
     """Looks at /proc; yields the same events as other engines, with the time of the look."""
 
     name = "procfs"
-    grade = "reduced"
-    version = None
 
     def __init__(self, wanted):
         """:arg wanted: dict of probe name -> bool."""
         self.process = _Polled("process", "/proc")
-        self.files = _Files()
+        self.files = _Polled("file_open", "/proc/PID/fd")
         self.libraries = _Polled("library_load", "/proc/PID/maps")
-        self.functions = _NoFunctions()
         calls = [_Unsupported(name, "engine procfs sees no function calls") for name in ("openssl_api", "library_api")]
         wire = [_Unsupported(name, "engine procfs sees no packets") for name in ("tls_handshake", "ssh_kex")]
         self.probes = [self.process, self.files, self.libraries] + calls + wire
@@ -108,18 +70,9 @@ class ProcfsEngine:
 
     @staticmethod
     def wait(seconds):
-        """Sleep for that long (float). There is no buffer that could fill up."""
+        """See Engine. There is no buffer that could fill up."""
         time.sleep(seconds)
         return False
-
-    @staticmethod
-    def add_library(_path, _opener):
-        """Nothing to attach."""
-        return False
-
-    @staticmethod
-    def add_executable(_path, _opener):
-        """Nothing to attach."""
 
     @staticmethod
     def _processes():
@@ -135,34 +88,34 @@ class ProcfsEngine:
             yield pid, stat, (stat.start_ticks, exe.path if exe else None)
 
     def read(self):
-        """One look: list of events."""
+        """See Engine. Each event has the time of the poll."""
         now = syscalls.clock_boottime_ns()
-        events, alive = [], {}
+        found, alive = [], {}
         for pid, stat, identity in self._processes():
             alive[pid] = identity
-            events += self._look_at(pid, stat, identity, now)
+            found += self._look_at(pid, stat, identity, now)
         if self.process.status == ATTACHED:
             for pid, (ticks, _exe) in self._known.items():
                 if pid not in alive or alive[pid][0] != ticks:
-                    events.append(kernel_events.ProcessExit(now, self._subject(pid, ticks, None), None))
+                    found.append(events.ProcessExit(now, self._subject(pid, ticks, None), None))
         self._known = alive
-        return events
+        return found
 
     @staticmethod
     def _subject(pid, ticks, stat):
-        image = kernel_events.Image(pid, None, ticks * proc.TICK_NS)
-        return kernel_events.Subject(image, stat.ppid if stat else None, None, 0, None, stat.comm if stat else b"")
+        image = events.Image(pid, None, ticks * proc.TICK_NS)
+        return events.Subject(image, stat.ppid if stat else None, None, 0, None, stat.comm if stat else b"")
 
     def _look_at(self, pid, stat, identity, now):
         subject = self._subject(pid, stat.start_ticks, stat)
         before = self._known.get(pid)
         if (before is None or before[0] != identity[0]) and self.process.status == ATTACHED:
             self.process.found += 1
-            yield kernel_events.ProcessFound(now, pid)
+            yield events.ProcessFound(now, pid)
         if before is not None and before[0] == identity[0] and before[1] != identity[1] and identity[1] and self.process.status == ATTACHED:
             self.process.found += 1
             arguments, truncated = proc.read_cmdline(pid) or ([], False)
-            yield kernel_events.ProcessExec(now, subject, identity[1], 0, 0, arguments, truncated)
+            yield events.ProcessExec(now, subject, identity[1], 0, 0, arguments, truncated)
         try:
             yield from self._mapped(pid, stat, now)
             yield from self._held(pid, stat, subject, now)
@@ -178,7 +131,7 @@ class ProcfsEngine:
                 self._seen.add(key)
                 self.libraries.found += 1
                 path = mapping.path + (b" (deleted)" if mapping.deleted else b"")
-                yield kernel_events.LibraryMapped(now, pid, path, None, os.makedev(mapping.dev_major, mapping.dev_minor), mapping.inode)
+                yield events.LibraryMapped(now, pid, path, None, os.makedev(mapping.dev_major, mapping.dev_minor), mapping.inode)
 
     def _held(self, pid, stat, subject, now):
         if self.files.status != ATTACHED:
@@ -204,17 +157,9 @@ class ProcfsEngine:
         if path in (b"/dev/random", b"/dev/urandom"):
             facts, look = kinds.classify_name(path), None
         else:
-            look = self.files.looker.look(path, proc.mount_namespace(pid), pid, inode)
+            look = self.looker.look(path, proc.mount_namespace(pid), pid, inode)
             facts = look.facts
         if facts.kind is None or (look is not None and look.gone):
             return None
-        key = kernel_events.OpenKey(pid, 0, subject.image.start, inode, 0, flags, 0, 0)
+        key = events.OpenKey(pid, 0, subject.image.start, inode, 0, flags, 0, 0)
         return FileObserved(now, subject, key, path, False, facts, look, False)
-
-    def detach(self):
-        """Nothing is attached."""
-
-    @staticmethod
-    def close():
-        """Nothing is attached. Returns the time: float, seconds of time.monotonic()."""
-        return time.monotonic()

@@ -180,6 +180,25 @@ class OperationKey(NamedTuple):
     name: bytes
 
 
+class OpenCount(NamedTuple):
+    """How often the kernel side has counted one kind of open. Times in ns since boot."""
+
+    key: OpenKey
+    count: int
+    first_seen: int
+    last_seen: int
+
+
+class OperationCount(NamedTuple):
+    """How often the kernel side has counted one kind of operation. key_bits is 0 where it is not known; times in ns since boot."""
+
+    key: OperationKey
+    key_bits: int
+    count: int
+    first_seen: int
+    last_seen: int
+
+
 class OperationSeen(NamedTuple):
     """First sight of an operation. key_bits is 0 where it is not known."""
 

@@ -166,6 +166,14 @@ def read_exe(pid, proc_root="/proc"):
     return Exe(*_without_mark(link, path, _root_of(proc_root, pid)))
 
 
+def exe_inode(pid, proc_root="/proc"):
+    """The inode number of the executable of a process, or None where the process is gone."""
+    try:
+        return os.stat("%s/%d/exe" % (proc_root, pid)).st_ino
+    except (FileNotFoundError, ProcessLookupError, NotADirectoryError):
+        return None
+
+
 def _true_path(proc_root, pid, addresses, raw):
     """``(path, deleted)`` of a mapping.
 

@@ -64,7 +64,7 @@ class FileObserved(NamedTuple):
 
 
 def _by_name(path):
-    from .._files.kinds import classify_name  # as Looker below
+    from .._files.kinds import classify_name  # large, and nothing needs it while probes attach
     return classify_name(path)
 
 
@@ -77,7 +77,7 @@ class FileOpenProbe(BpfProbe):
     def __init__(self, libbpf, ring, wake_at):
         super().__init__(libbpf, ring, wake_at)
         self._ring_counters = ()
-        self._looker = None
+        self.looker = None  # Looker, set by the engine when all is attached
         self._unknown = None
         self._classes = None
         self._opens = None
@@ -127,14 +127,6 @@ class FileOpenProbe(BpfProbe):
         if "ring_return" not in self.programs and syscalls.has_io_uring():
             self.status = PARTIAL
             self.reason = "opens through io_uring are neither seen nor counted: the kernel has no place for the programs that would, or refuses them"
-
-    @property
-    def looker(self):
-        """The Looker of this window. It brings the readers of all kinds of files, which are compiled when all is attached: see _window.tracer."""
-        if self._looker is None:
-            from .._files.look import Looker
-            self._looker = Looker()
-        return self._looker
 
     def filenos(self):
         return [self._unknown.fd] if self._unknown else []
@@ -233,7 +225,7 @@ class FileOpenProbe(BpfProbe):
             self._opens.discard(events.OPEN_KEY.pack(*key))
 
     def counts(self, over=None):
-        """The kernel side's counts: list of ``(OpenKey, count, first, last)``; times in ns since boot.
+        """The kernel side's counts: list of OpenCount.
 
         :arg over: called with an OpenKey: with it, only the counts it is true for, and they are taken out of the kernel.
         """
@@ -245,7 +237,7 @@ class FileOpenProbe(BpfProbe):
                 continue
             value = self._opens.get(raw)
             if value is not None:
-                counts.append((key,) + events.COUNTER.unpack(value))
+                counts.append(events.OpenCount(key, *events.COUNTER.unpack(value)))
                 if over is not None:
                     self._opens.discard(raw)
         return counts

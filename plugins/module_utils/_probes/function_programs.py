@@ -263,7 +263,7 @@ class FunctionPrograms:
         return syscalls.Map(self._maps["operations"], events.OPERATION_KEY.size, events.OPERATION_VALUE.size)
 
     def counts(self, over=None):
-        """The kernel side's counts: list of ``(OperationKey, key bits, count, first, last)``; times in ns since boot.
+        """The kernel side's counts: list of OperationCount.
 
         :arg over: called with an OperationKey: with it, only the counts it is true for, and they are taken out of the kernel.
         """
@@ -278,7 +278,7 @@ class FunctionPrograms:
             if value is not None:
                 count, first, last, key_bits = events.OPERATION_VALUE.unpack(value)
                 if count:  # none is left where all that was unread could be read in the end
-                    counts.append((key, key.key_bits or key_bits, count, first, last))
+                    counts.append(events.OperationCount(key, key.key_bits or key_bits, count, first, last))
                 if over is not None:
                     operations.discard(raw)
         return counts

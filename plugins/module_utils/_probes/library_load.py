@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from .._kernel.perf import MappingReader
 from .._libraries import catalogue
+from .._libraries.private_files import is_private
 from .base import Probe
 
+_DELETED = b" (deleted)"
 # What perf writes for a file whose path does not fit or could not be had (kernel/events/core.c, perf_event_mmap_event)
 _UNNAMED = (b"//toolong", b"//enomem")
 
@@ -34,24 +36,28 @@ class LibraryLoadProbe(Probe):
         self._reader = MappingReader()
         self.hook = "perf MMAP2 with build ids" if self._reader.build_ids else "perf MMAP2"
 
-    def _is_library(self, path):
+    def _kind(self, path):
+        """``(whether a path is of a crypto library, whether it is of a file that may carry a stack its name does not tell)``."""
         verdict = self._known.get(path)
         if verdict is None:
             if len(self._known) > 8192:
                 self._known.clear()
-            if path.endswith(b" (deleted)"):
-                path = path[:-len(b" (deleted)")]
-            verdict = self._known[path] = catalogue.recognise(path) is not None
+            bare = path[:-len(_DELETED)] if path.endswith(_DELETED) else path
+            verdict = self._known[path] = (catalogue.recognise(bare) is not None, is_private(bare))
         return verdict
 
     def read(self):
-        """The mappings of crypto libraries since the last call."""
+        """The mappings since the last call, of crypto libraries and of files that may carry a crypto stack: list of LibraryMapped."""
         if not self._reader:
             return []
         mappings = self._reader.read()
         self._unnamed += sum(1 for event in mappings if event.path in _UNNAMED)
-        found = [event for event in mappings if self._is_library(event.path)]
-        self._hits += len(found)
+        found = []
+        for event in mappings:
+            is_library, may_carry = self._kind(event.path)
+            self._hits += is_library
+            if is_library or may_carry:
+                found.append(event)
         return found
 
     def filenos(self):

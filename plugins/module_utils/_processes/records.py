@@ -8,12 +8,20 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Dict, List, Optional, Set, Tuple
+from typing import Any, Dict, FrozenSet, List, NamedTuple, Optional, Set, Tuple
 
 from .._kernel.proc import TICK_NS
 from .._libraries.facts import LibraryRecord
 from .._wire.handshake import HandshakeRecord
 from .session import Connection
+
+
+class MappedFile(NamedTuple):
+    """A file that was mapped executable. path without the kernel's mark of deletion; build_id as hex or None; inode is None where the build id is known."""
+
+    path: bytes
+    build_id: Optional[str]
+    inode: Optional[int]
 
 
 @dataclasses.dataclass
@@ -66,12 +74,13 @@ class ProcessRecord:
     exec_time: Optional[int] = None
     exit_time: Optional[int] = None
     exit_status: Optional[int] = None
-    replaced: bool = False  # a later execve took its place
+    replaced_at: Optional[int] = None  # when a later execve took its place
     selected: bool = False
     connection: Optional[Connection] = None  # which ssh connection or ansible command it came by
     permission_denied: bool = False  # something of it must not be read
     inherited: bool = False  # its libraries are its parent's at the fork
     libraries: Dict[bytes, LibraryRecord] = dataclasses.field(default_factory=dict)
+    private_files: FrozenSet[MappedFile] = frozenset()  # mapped files it brought along, which may carry a crypto stack; a fork shares its parent's
     files: Dict[Any, FileRecord] = dataclasses.field(default_factory=dict)
     operations: Dict[Any, OperationRecord] = dataclasses.field(default_factory=dict)
     tls: Dict[Any, HandshakeRecord] = dataclasses.field(default_factory=dict)
@@ -103,7 +112,17 @@ class ProcessRecord:
     @property
     def ended(self):
         """Whether the process or this image of it is no more."""
-        return self.replaced or self.exit_time is not None
+        return self.end_time is not None
+
+    @property
+    def end_time(self):
+        """When the process exited or another program took its place (int, ns since boot), or None."""
+        return self.exit_time if self.replaced_at is None else self.replaced_at
+
+    @property
+    def is_kernel_thread(self):
+        """Whether it is a thread of the kernel: a child of kthreadd (kernel/kthread.c), whose pid is 2, that runs no program."""
+        return self.parent_pid == 2 and self.exe is None
 
     @property
     def audit_connection(self):

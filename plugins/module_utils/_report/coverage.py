@@ -1,51 +1,46 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The coverage: what was looked at, what could not be, what was lost. It decides whether a profile may call itself complete.
+"""The coverage section: what was looked at, what could not be, what was lost. It decides whether a profile may call itself complete.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
 
 from __future__ import annotations
 
-from .._probes.base import ATTACHED, DISABLED
+import resource
+
+from .._kernel import proc
+from .._probes.base import ATTACHED, DISABLED, OVER_BUDGET
+from .reasons import Reasons
 from .writer import error_name
 
-# What a loss of each kind means, for coverage.reasons.
-_LOSSES = {
-    "ring_full": "%d events were lost because the ring buffer was full",
-    "map_full": "%d counts were kept for first sights only or lost because a counter map was full",
-    "user_fault": "%d times the memory of a process could not be read: an algorithm or a name may be missing",
-    "perf_records": "%d records of mappings were lost because perf's buffer was full",
-    "unnamed_mappings": "%d executable mappings are of files whose path is too long for perf: libraries may be among them",
-    "unclassified_opens": "%d opens of files of unknown content were not looked at: too many at once",
-    "io_uring_opens": "%d opens went through io_uring and were not looked into: their files are missing",
-    "storage_full": "%d connections had no room for their state: of their handshakes only the first packet was read",
-    "unparsed": "%d packets have IPv6 extension headers that are not stepped over",
-    "capped": "%d handshakes are longer, or in more pieces, than what is copied of one",
-    "missed_runs": "%d times the kernel could not run a program, because it was interrupted in it on the same processor: so many events may be missing",
-    "path_truncated": "%d paths are longer or deeper than the kernel side walks, and are cut with a mark",
-    "handshake_parts": "%d parts of handshakes could not be joined: their handshakes may be missing",
-    "quic_datagrams": "%d QUIC datagrams were not opened: too many at once",
-    "unattributed_libraries": "%d loads of crypto libraries were by processes that were gone before anything was known of them",
-}
-
+_CODE_OF_STATUS = {DISABLED: "probe_disabled", OVER_BUDGET: "functions_detached"}  # others: probe_STATUS
 _BOUND_OF = {"tls": "handshakes", "ssh": "handshakes"}
 
 
-def probe_entry(probe, put_path, utc):
-    """The coverage entry of a probe, with names for numbers. put_path(entry, key, path) writes a path, utc(ns since boot) is a time's text."""
+def probe_entry(probe, writer):
+    """The entry of one probe in coverage.probes.
+
+    :arg probe: Probe.
+    :arg writer: Writer.
+    :returns: dict, with names for errno numbers and text for paths and times.
+    """
     entry = probe.coverage()
     entry["errno"] = error_name(entry["errno"])
     entry["targets"] = [dict(target) for target in entry.get("targets", [])]
     for target in entry["targets"]:
-        put_path(target, "path", target["path"])
-    for gone in entry.get("detached", []):
-        gone["since"] = utc(gone["since"])
+        writer.put_path(target, "path", target["path"])
+    for detached in entry.get("detached", []):
+        detached["since"] = writer.time(detached["since"])
     return entry
 
 
-def losses(probes):
-    """Losses by cause over all probes: dict of str -> int."""
+def sum_losses(probes):
+    """Losses by cause over all probes.
+
+    :arg probes: iterable of Probe.
+    :returns: dict of str -> int.
+    """
     total = {}
     for probe in probes:
         for cause, number in probe.losses().items():
@@ -53,28 +48,84 @@ def losses(probes):
     return total
 
 
-def reasons(engine, probes, lost, ledger, late_libraries, put_path):
-    """Why a profile is not complete: list of sentences, empty where it is."""
-    found = []
+def coverage_of(window, writer, reported, omitted):
+    """The coverage section of a window that is closed.
+
+    :arg window: Window of _window.tracer.
+    :arg writer: Writer.
+    :arg reported: int, processes in the document.
+    :arg omitted: int, processes with observations beyond max_processes.
+    :returns: dict.
+    """
+    engine, ledger = window.engine, window.ledger
+    lost = _losses(window)
+    reasons = Reasons()
+    _add_of_probes(reasons, engine)
+    for cause, number in sorted(lost.items()):
+        reasons.add(cause, number, names=sorted(ledger.unattributed_libraries()) if cause == "unattributed_libraries" else ())
+    _add_of_bounds(reasons, window, omitted)
+    _add_of_handshakes(reasons, window)
+    window.process_coverage.add_reasons(reasons)
+    for target in window.selection.missing():
+        reasons.add("target_not_found", names=(target,), name=target)
+    for problem in window.library_facts.problems():
+        reasons.add("package_database", detail=problem)
+    if not window.request.host_crypto:
+        reasons.add("host_crypto_disabled")
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return {
+        "complete": reasons.is_complete(),
+        "scope": {"processes": "all" if window.selection.whole_host else "selected", "excluded": reasons.excluded(writer)},
+        "reasons": reasons.entries(writer),
+        "probes": [probe_entry(probe, writer) for probe in engine.probes],
+        "lost": lost,
+        "files_gone": engine.files_gone(),
+        "processes": {"seen": ledger.seen, "reported": reported, "omitted_over_bound": omitted + ledger.omitted, **window.process_coverage.counts},
+        "tracer": {"cpu_seconds": round(usage.ru_utime + usage.ru_stime, 4), "peak_memory_kib": proc.peak_memory_kib(),
+                   "attach_seconds": round(window.attach_seconds, 4), "detach_seconds": round(window.detach_seconds, 4)},
+    }
+
+
+def _losses(window):
+    """Losses by cause: of the probes, of the handshakes' parser, and of the ledger."""
+    lost = sum_losses(window.engine.probes)
+    lost.update((cause, number) for cause, number in window.handshake_losses().items() if number)
+    unread = window.ledger.unread_operations()
+    if unread:
+        lost["user_fault"] = lost.get("user_fault", 0) + unread
+    unattributed = len(window.ledger.unattributed_libraries())
+    if unattributed:
+        lost["unattributed_libraries"] = unattributed
+    return lost
+
+
+def _add_of_probes(reasons, engine):
     if engine.grade != "full":
-        found.append("engine %s looks at intervals and sees no operations" % engine.name)
-    for probe in probes:
-        if probe.status not in (ATTACHED, DISABLED):
-            found.append("probe %s is %s: %s" % (probe.name, probe.status, probe.reason))
-        elif probe.status == DISABLED:
-            found.append("probe %s was disabled by the user" % probe.name)
-    found += [_LOSSES[cause] % number for cause, number in sorted(lost.items()) if number]
-    for path in late_libraries:
-        holder = {}
-        put_path(holder, "path", path)
-        found.append("%s was first mapped inside the window: operations before it was probed were not seen" % holder["path"])
-    if ledger.permission_denied:
-        found.append("%d processes could not be read: not permitted" % ledger.permission_denied)
-    for kind, number in sorted(ledger.left_out().items()):
-        found.append("%d %s of single processes are left out: max_%s is reached" % (number, kind, _BOUND_OF.get(kind, kind)))
-    if ledger.nobodys_handshakes():
-        found.append("%d handshakes are of a process that is not known for sure: processes may have made more than their entries say"
-                     % ledger.nobodys_handshakes())
-    if ledger.omitted:
-        found.append("%d observations were of more processes than are held at once" % ledger.omitted)
-    return found
+        reasons.add("engine_reduced", names=(engine.name,), name=engine.name)
+    for probe in engine.probes:
+        if probe.status != ATTACHED:
+            reasons.add(_CODE_OF_STATUS.get(probe.status, "probe_" + probe.status), names=(probe.name,), name=probe.name, detail=probe.reason)
+
+
+def _add_of_bounds(reasons, window, omitted):
+    reasons.add("processes_over_bound", omitted, bound=window.request.max_processes)
+    reasons.add("processes_not_held", window.ledger.omitted)
+    over = {}
+    for kind, number in window.ledger.left_out().items():
+        bound = _BOUND_OF.get(kind, kind)
+        over[bound] = over.get(bound, 0) + number
+    for bound, number in sorted(over.items()):
+        reasons.add(bound + "_over_bound", number)
+    if window.ended_because == "max_events":
+        reasons.add("stream_ended", bound=window.request.max_events)
+
+
+def _add_of_handshakes(reasons, window):
+    ledger = window.ledger
+    held = sum(record.count for kind in ledger.unattributed.values() for record in kind.values())
+    beyond = sum(ledger.unattributed_omitted.values())
+    if not window.selection.whole_host:
+        reasons.add("unattributed_of_host", held + beyond)
+    else:
+        reasons.add("unattributed_handshakes", held)
+        reasons.add("unattributed_over_bound", beyond)

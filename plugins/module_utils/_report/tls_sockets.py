@@ -48,12 +48,16 @@ _MOST_TABLE = 64 << 20
 _MOST_SECONDS = 2.0
 
 
-class Look(NamedTuple):
-    """What one look gave. holders: dict of pid -> set of socket inodes; refused: set of pids whose descriptors must not be read; left: int,
-    processes that were not looked at."""
+class Holders(NamedTuple):
+    """Who holds TLS-like connections.
+
+    holders: dict of pid -> set of socket inodes.
+    denied: set of pids whose descriptors may not be read.
+    left: int, processes whose descriptors were not read, to keep within the bounds.
+    """
 
     holders: Dict[int, Set[int]]
-    refused: Set[int]
+    denied: Set[int]
     left: int
 
 
@@ -61,14 +65,14 @@ def tls_sockets(pids, proc_root="/proc"):
     """The TLS-like connections of processes.
 
     :arg pids: iterable of int. Their network namespaces are read, once each; a socket may be held by a process of another one.
-    :returns: Look. Where there is no such connection at all, no descriptor is looked at.
+    :returns: Holders. Where there is no such connection at all, no descriptor is looked at.
     """
     pids = list(pids)
     wanted = set()
     for pid in _one_of_each_namespace(pids, proc_root):
         for table in ("tcp", "tcp6"):
             wanted |= _established("%s/%d/net/%s" % (proc_root, pid, table))
-    return _holders(pids, wanted, proc_root) if wanted else Look({}, set(), 0)
+    return _holders(pids, wanted, proc_root) if wanted else Holders({}, set(), 0)
 
 
 def _one_of_each_namespace(pids, proc_root):
@@ -106,14 +110,14 @@ def _port(address):
 
 def _holders(pids, wanted, proc_root):
     deadline = time.thread_time() + _MOST_SECONDS
-    holders, refused, left = {}, set(), 0
+    holders, denied, left = {}, set(), 0
     for number, pid in enumerate(pids):
         if time.thread_time() > deadline:
-            return Look(holders, refused, left + len(pids) - number)
+            return Holders(holders, denied, left + len(pids) - number)
         try:
             descriptors = proc.open_fds(pid, proc_root) or ()
         except PermissionError:
-            refused.add(pid)
+            denied.add(pid)
             continue
         except OSError:  # no descriptor is left to this process
             left += 1
@@ -121,4 +125,4 @@ def _holders(pids, wanted, proc_root):
         held = {int(link[len(_SOCKET):-1]) for _number, link in descriptors if link.startswith(_SOCKET)} & wanted
         if held:
             holders[pid] = held
-    return Look(holders, refused, left)
+    return Holders(holders, denied, left)

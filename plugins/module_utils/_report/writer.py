@@ -83,6 +83,21 @@ class Writer:
         """Set a path, redacted where asked."""
         put_text(entry, key, self.show_path(path), truncated)
 
+    def path_text(self, path):
+        """A path (bytes) as one text, redacted where asked."""
+        return to_text(self.show_path(path))[0]
+
+    @staticmethod
+    def process_name(record):
+        """The name of a ProcessRecord as text."""
+        return to_text(record.comm)[0] if record.comm else "?"
+
+    def excluded(self, record, code):
+        """The entry of a process in coverage.scope.excluded. code: str, of the reason."""
+        entry = {"pid": record.pid, "started_at": self.time(record.start), "unit": placement(record.cgroups)[0], "code": code}
+        put_text(entry, "name", record.comm or None)
+        return entry
+
     def process_identity(self, record):
         """Who a ProcessRecord is: the entry without what it used and what file it ran from."""
         entry = {"pid": record.pid, "ppid": record.parent_pid}

@@ -8,13 +8,13 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 from __future__ import annotations
 
 import os
-import re
+import stat
 import time
-from typing import List, NamedTuple, Optional, Tuple
+from typing import NamedTuple, Optional, Tuple
 
 from .._formats.elf import ElfError, ElfFile
 from .._kernel import proc
-from .._libraries import catalogue
+from .._libraries.private_files import is_private
 from . import go, java, markers
 from . import rust as rust_stack
 from .stack import Stack
@@ -23,12 +23,6 @@ from .stack import Stack
 MOST_SECONDS = 5.0
 _MOST_FILES = 1024  # mapped files of one process that are looked at
 
-# Folders of the dynamic linker: what lies there is a library by its name (ld.so(8), Debian's multiarch folders). A library that a
-# program brought along lies elsewhere.
-_LINKERS_FOLDERS = re.compile(rb"/(?:usr/)?(?:local/)?lib(?:32|64|x32)?(?:/[a-z0-9_]+-linux-[a-z0-9]+)?")
-# Libraries of the catalogue that bring a stack of another project inside them, or that a program brought along.
-_CARRIERS = ("libcrypto", "libssl", "python-ssl", "python-cryptography", "python-grpc", "ruby-openssl", "perl-ssleay", "erlang-crypto", "conscrypt",
-             "corretto-crypto", "librustls", "libs2n")
 _JVM = b"/libjvm.so"
 
 
@@ -73,9 +67,18 @@ class StackFinder:
         program = self._program(record, alive)
         if program is None:
             return None
-        found = [Seen(stack, record.exe, program.build_id) for stack in program.stacks]
+        found, searched = [Seen(stack, record.exe, program.build_id) for stack in program.stacks], {record.exe}
         if alive:
-            found += self._mapped(record)
+            mapped_now, paths = self._mapped(record)
+            if _is_there(record):  # else it may have exited while its maps were read
+                found += mapped_now
+                searched |= paths
+        for mapped in sorted(record.private_files, key=lambda mapped: mapped.path):  # what it had mapped and has no more, or all where it has exited
+            if mapped.path not in searched:
+                of_file = self._of_earlier_mapping(record, mapped)
+                if of_file is None:
+                    return None
+                found += of_file
         return found
 
     def _program(self, record, alive):
@@ -91,8 +94,23 @@ class StackFinder:
             return None
         return self._of_file(root + record.exe, record.exe_inode)
 
+    def _of_earlier_mapping(self, record, mapped):
+        """Seen of a file that a process had mapped, by its path: list, or None where that very file is not there any more.
+
+        :arg mapped: MappedFile.
+        """
+        root = self._looker.root(record.mount_namespace, record.pid)
+        if root is None or not mapped.path.startswith(b"/"):
+            return None
+        if mapped.path.endswith(_JVM):
+            return self._virtual_machine(record, mapped.path)
+        looked = self._of_file(root + mapped.path, mapped.inode)
+        if looked is None or (mapped.build_id is not None and looked.build_id != mapped.build_id):
+            return None
+        return [Seen(stack, mapped.path, looked.build_id) for stack in looked.stacks]
+
     def _mapped(self, record):
-        """Seen of the libraries it brought along, and of Java."""
+        """``(list of Seen of the libraries it brought along, and of Java; set of the paths, bytes, that were searched)``."""
         found, seen, files = [], {record.exe}, 0
         try:
             for mapping in proc.read_maps(record.pid) or ():
@@ -100,8 +118,8 @@ class StackFinder:
                     continue
                 seen.add(mapping.path)
                 if mapping.path.endswith(_JVM):
-                    found += self._virtual_machine(record, mapping)
-                elif _is_private(mapping.path):
+                    found += self._virtual_machine(record, mapping.path)
+                elif is_private(mapping.path):
                     files += 1
                     if files > _MOST_FILES:
                         self.unsearched += 1
@@ -112,7 +130,7 @@ class StackFinder:
             pass  # the ledger has it as not permitted
         except OSError:  # no descriptor is left to this process
             self.unsearched += 1
-        return found if _is_there(record) else []
+        return found, seen
 
     def _of_mapping(self, record, mapping):
         looked = self._of_file(b"/proc/%d/map_files/%x-%x" % (record.pid, mapping.start, mapping.end), None)
@@ -121,15 +139,16 @@ class StackFinder:
             looked = self._of_file(root + mapping.path, mapping.inode) if root is not None else None
         return looked or NOTHING
 
-    def _virtual_machine(self, record, mapping):
+    def _virtual_machine(self, record, path):
+        """Seen of a Java virtual machine. path: bytes, of its libjvm.so."""
         root = self._looker.root(record.mount_namespace, record.pid)
         if root is None:
             return []
         links = [link for _number, link in proc.open_fds(record.pid) or () if link.endswith(b".jar")]
-        key = (record.mount_namespace, mapping.path, tuple(record.arguments or ()), tuple(links))
+        key = (record.mount_namespace, path, tuple(record.arguments or ()), tuple(links))
         if key not in self._java:
-            self._java[key] = java.stack(root, mapping.path, record.arguments or [], links)
-        return [Seen(self._java[key], mapping.path, None)] if self._java[key] else []
+            self._java[key] = java.stack(root, path, record.arguments or [], links)
+        return [Seen(self._java[key], path, None)] if self._java[key] else []
 
     def _of_file(self, opener, inode):
         """Looked of one file, or None where it can't be had. :arg inode: int, what it must be; None where the opener leads to nothing else."""
@@ -137,6 +156,8 @@ class StackFinder:
             found = os.stat(opener)
             if inode is not None and found.st_ino != inode:
                 return None
+            if not stat.S_ISREG(found.st_mode):  # a mapped device: opening it could wake it
+                return NOTHING
             key = (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
             if key not in self._files:
                 if self._spent >= MOST_SECONDS:
@@ -182,15 +203,6 @@ def _named(stack, elf):
     return stack._replace(name="OpenSSL (bundled)" if is_library else "OpenSSL (static)")
 
 
-def _is_private(path):
-    """Whether a mapped file is one a program brought along."""
-    folder, _slash, base = path.rpartition(b"/")
-    if b".so" not in base and not base.endswith(b".node") or _LINKERS_FOLDERS.fullmatch(folder):
-        return False
-    library = catalogue.recognise(path)
-    return library is None or library.name in _CARRIERS
-
-
 def _is_there(record):
     """Whether the process is still the one that runs under its number. A later execve is told by the ledger."""
     if record.ended:
@@ -199,9 +211,14 @@ def _is_there(record):
     return stat is not None and stat.start_ticks == record.ticks
 
 
-def find_all(looker, records) -> List[str]:
-    """Enter the stacks of processes. :arg records: ProcessRecords, whose ``stacks`` is set. :returns: sentences on what was not searched."""
+def find_all(looker, records):
+    """Enter the stacks of processes.
+
+    :arg looker: Looker.
+    :arg records: list of ProcessRecord, whose ``stacks`` is set.
+    :returns: int, files that were not searched to their end, to keep within the bounds.
+    """
     finder = StackFinder(looker)
     for record in records:
         record.stacks = finder.look(record)
-    return ["%d files were not searched to their end for crypto stacks: it would have cost too much" % finder.unsearched] if finder.unsearched else []
+    return finder.unsearched

@@ -101,14 +101,15 @@ def monitor(request, filters, sink):
     signals = StopSignals()
     window = Window(request, stream.observe)
     try:
-        from .._report.writer import Writer  # later than attaching: see _window.tracer
+        from .._report.coverage import coverage_of  # later than attaching: see _window.tracer
+        from .._report.writer import Writer
         stream.writer = Writer(request.redact, window.boot_offset)
         stream.window = window
         signals.end(window)
         window.run()
         window.finish()
         window.require_match()
-        coverage = window.coverage(stream.writer, len(window.ledger.records()), 0)
+        coverage = coverage_of(window, stream.writer, len(window.ledger.records()), 0)
     finally:
         window.engine.close()
     sink(json.dumps({"event": "coverage", "time": stream.writer.time(window.ended), "coverage": coverage}, sort_keys=True))

@@ -15,22 +15,24 @@ from .._host.identity import host_identity
 from .._kernel import proc
 from .._kernel.libbpf import Libbpf
 from .._probes.base import ATTACHED, DISABLED, PARTIAL, UNSUPPORTED
-from .._report import coverage
+from .._report.coverage import probe_entry
+from .._report.reasons import rejected_engines
 from .._report.writer import COLLECTION_VERSION, SCHEMA_VERSION, Writer
 from .limits import within_limits
 
 # include/uapi/linux/capability.h
 _CAPABILITIES = {21: "CAP_SYS_ADMIN", 19: "CAP_SYS_PTRACE", 12: "CAP_NET_ADMIN", 38: "CAP_PERFMON", 39: "CAP_BPF", 2: "CAP_DAC_READ_SEARCH"}
 
+# errno name -> what to do. Where the kernel's refusals come from: bpf(2), perf_event_open(2)
 _REMEDIES = {
-    "EPERM": "The kernel forbids it to this process: run as root with become, outside of a container, and look at the kernel's lockdown.",
+    "EPERM": "The kernel forbids it to this process: run as root with become, outside of a container, and check the kernel's lockdown mode.",
     "EACCES": "The verifier or perf_event_paranoid refused it: report the verifier's lines with the kernel's version.",
-    "EINVAL": "This kernel does not know the program or attach type: report the kernel's version; the other probes are not affected.",
+    "EINVAL": "This kernel does not know the program or attach type: report the kernel's version. Other probes are not affected.",
     "E2BIG": "The verifier gave up on the program's size: report the kernel's version.",
     "ENOMEM": "The kernel had no memory for the probe's maps.",
     "ENOENT": "The kernel has no such hook: it was built without it.",
 }
-_REMEDY_UNSUPPORTED = "Only engine libbpf sees it: see why it was rejected."
+_REMEDY_UNSUPPORTED = "Only a better engine sees it: see engine.rejected for what that needs."
 _REMEDY_ELSE = "See docs/troubleshooting.md, and report the reason with the kernel's version."
 
 
@@ -89,7 +91,7 @@ def kernel_facts():
 
 
 def _probe(probe, writer):
-    entry = coverage.probe_entry(probe, writer.put_path, writer.time)
+    entry = probe_entry(probe, writer)
     for of_a_window in ("hits", "lost", "ns_per_hit", "cost_ns", "budget", "detached"):
         entry.pop(of_a_window, None)
     entry["attach_ms"] = round(probe.open_seconds * 1000, 1) if probe.status in (ATTACHED, PARTIAL) else None
@@ -114,8 +116,9 @@ def preflight(request):
     finally:
         engine.close()
     attached = [probe["name"] for probe in probes if probe["status"] in (ATTACHED, PARTIAL)]
-    remedies = ["%s: %s" % (item["name"], _remedy_for_engine(item["reason"])) for item in rejected]
-    remedies += ["%s: %s" % (probe["name"], probe["remedy"]) for probe in probes if probe["remedy"]]
+    rejected = rejected_engines(rejected)
+    remedies = [{"concerns": item["name"], "code": item["code"], "remedy": item["remedy"]} for item in rejected]
+    remedies += [{"concerns": probe["name"], "code": "probe_" + probe["status"], "remedy": probe["remedy"]} for probe in probes if probe["remedy"]]
     full = engine.grade == "full" and all(probe["status"] in (ATTACHED, DISABLED) for probe in probes)
     return {
         "schema_version": SCHEMA_VERSION, "collection_version": COLLECTION_VERSION, "document": "preflight", "host": host_identity(),
@@ -124,15 +127,3 @@ def preflight(request):
         "supports": {"profile": bool(attached), "grade": "full" if full else "reduced" if attached else "none", "probes": attached},
         "remedies": remedies,
     }
-
-
-def _remedy_for_engine(reason):
-    if "root" in reason:
-        return "run it with become: true"
-    if "BTF" in reason:
-        return "use a kernel with CONFIG_DEBUG_INFO_BTF=y (every distribution's since about 2021)"
-    if "libbpf" in reason:
-        return "install the distribution's libbpf (libbpf1, libbpf0 or libbpf)"
-    if "namespace" in reason:
-        return "run it on the host, not in a container"
-    return reason

@@ -15,7 +15,7 @@ _NICER = 10
 _NICEST = 19
 
 
-class Courtesy:
+class Priority:
     """The priority of the calling thread. Without CAP_SYS_NICE it is never lowered, because it could not be raised again."""
 
     def __init__(self):
@@ -27,8 +27,11 @@ class Courtesy:
         except OSError:
             self._allowed = False
 
-    def give_way(self, wanted):
-        """Give way to others, or run as before (bool)."""
+    def lower(self, wanted):
+        """Run at a lower priority than others, or at the one it had.
+
+        :arg wanted: bool.
+        """
         nice = min(self._own + _NICER, _NICEST) if wanted and self._allowed else self._own
         if nice != self._now:
             os.setpriority(os.PRIO_PROCESS, 0, nice)

@@ -14,6 +14,7 @@ from ansible_collections.cryptofleet.audit.plugins.module_utils._engines import 
 from ansible_collections.cryptofleet.audit.plugins.module_utils._engines import libbpf as libbpf_module
 from ansible_collections.cryptofleet.audit.plugins.module_utils._engines.procfs import ProcfsEngine
 from ansible_collections.cryptofleet.audit.plugins.module_utils._errors import AuditError
+from ansible_collections.cryptofleet.audit.plugins.module_utils._files.look import Looker
 from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel import events as events_module
 from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel import proc
 from ansible_collections.cryptofleet.audit.plugins.module_utils._probes.file_open import FileObserved
@@ -25,16 +26,16 @@ WANTED = dict.fromkeys(choose.PROBES, True)
 
 @pytest.fixture
 def libbpf(monkeypatch):
-    """Engine libbpf as the test wants it: ``refusal`` before it is tried, ``error`` while it is."""
-    told = types.SimpleNamespace(refusal=None, error=None, wanted=None)
+    """Engine libbpf as the test wants it: ``rejection`` before it is tried, ``error`` while it is."""
+    told = types.SimpleNamespace(rejection=None, error=None, wanted=None)
 
     def build(wanted):
         told.wanted = wanted
         if told.error:
-            raise AuditError(told.error)
+            raise told.error
         return types.SimpleNamespace(name="libbpf")
 
-    monkeypatch.setattr(libbpf_module, "refusal", lambda: told.refusal)
+    monkeypatch.setattr(libbpf_module, "rejection", lambda: told.rejection)
     monkeypatch.setattr(choose, "LibbpfEngine", build)
     monkeypatch.setattr(procfs, "ProcfsEngine", lambda wanted: types.SimpleNamespace(name="procfs", wanted=wanted))
     return told
@@ -45,38 +46,42 @@ def test_the_best_engine_is_taken(libbpf):
     assert (engine.name, rejected, libbpf.wanted) == ("libbpf", [], WANTED)
 
 
-@pytest.mark.parametrize("where", ["refusal", "error"])
+@pytest.mark.parametrize("where", ["rejection", "error"])
 def test_a_worse_one_says_why(libbpf, where):
-    setattr(libbpf, where, "it needs root")
+    why = AuditError("it needs root", "not_root")
+    setattr(libbpf, where, why)
     engine, rejected = choose.choose_engine(Request())
-    assert (engine.name, rejected) == ("procfs", [{"name": "libbpf", "reason": "it needs root"}])
+    assert (engine.name, rejected) == ("procfs", [("libbpf", why)])
     with pytest.raises(AuditError, match="engine libbpf can't run here: it needs root"):
         choose.choose_engine(Request(engine="libbpf"))
 
 
 def test_the_one_asked_for(libbpf):
-    libbpf.error = "never asked"
+    libbpf.error = AuditError("never asked")
     engine, rejected = choose.choose_engine(Request(engine="procfs", probes={"file_open": False}))
     assert (engine.name, rejected, engine.wanted) == ("procfs", [], dict(WANTED, file_open=False))
 
 
-def test_refusals(monkeypatch, tmp_path):
+def test_rejections(monkeypatch, tmp_path):
+    def why():
+        return libbpf_module.rejection().code
+
     monkeypatch.setattr(libbpf_module.os, "geteuid", lambda: 1000)
-    assert "root" in libbpf_module.refusal()
+    assert why() == "not_root"
     monkeypatch.setattr(libbpf_module.os, "geteuid", lambda: 0)
     monkeypatch.setattr(libbpf_module, "_BTF", str(tmp_path / "vmlinux"))
-    assert "BTF" in libbpf_module.refusal()
+    assert why() == "no_btf"
     (tmp_path / "vmlinux").touch()
     monkeypatch.setattr(libbpf_module.os, "stat", lambda path: types.SimpleNamespace(st_ino=4026532000))
-    assert "namespace" in libbpf_module.refusal()
+    assert why() == "pid_namespace"
     monkeypatch.setattr(libbpf_module.os, "stat", lambda path: types.SimpleNamespace(st_ino=proc.PROC_PID_INIT_INO))
 
     def none():
         raise AuditError("libbpf (libbpf.so.1 or libbpf.so.0) is not on this host")
     monkeypatch.setattr(libbpf_module, "Libbpf", none)
-    assert "libbpf.so.1" in libbpf_module.refusal()
+    assert why() == "no_libbpf" and "libbpf.so.1" in str(libbpf_module.rejection())
     monkeypatch.setattr(libbpf_module, "Libbpf", lambda: None)
-    assert libbpf_module.refusal() is None
+    assert libbpf_module.rejection() is None
 
 
 # options
@@ -118,6 +123,12 @@ def test_options_become_a_request():
 
 # polling, on this machine's /proc
 
+def polling(wanted=None):
+    engine = ProcfsEngine(WANTED if wanted is None else wanted)
+    engine.looker = Looker()
+    return engine
+
+
 class Child:
     """A process that does what it is told: a line of Python each."""
 
@@ -151,7 +162,7 @@ def of(events, pid, kind):
 
 
 def test_polling_sees_a_process_begin_change_and_end():
-    engine = ProcfsEngine(WANTED)
+    engine = polling()
     child = Child()
     events = engine.read()
     assert len(of(events, child.pid, events_module.ProcessFound)) == 1 and not of(events, child.pid, events_module.ProcessExec)
@@ -168,7 +179,7 @@ def test_polling_sees_a_process_begin_change_and_end():
 
 def test_polling_sees_the_end_of_what_was_there_before_its_first_look():
     child = Child()
-    engine = ProcfsEngine(WANTED)
+    engine = polling()
     child.end()
     assert len(of(engine.read(), child.pid, events_module.ProcessExit)) == 1
 
@@ -176,7 +187,7 @@ def test_polling_sees_the_end_of_what_was_there_before_its_first_look():
 def test_polling_sees_files_that_are_held(child, tmp_path):
     path = tmp_path / "new\nline.pem"
     path.write_text("-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n")
-    engine = ProcfsEngine(WANTED)
+    engine = polling()
     engine.read()
     child.do("import os; fd = os.open(%r, os.O_RDONLY)" % str(path))
     found = of(engine.read(), child.pid, FileObserved)
@@ -185,14 +196,14 @@ def test_polling_sees_files_that_are_held(child, tmp_path):
 
 
 def test_polling_says_what_it_can_not():
-    engine = ProcfsEngine(WANTED)
+    engine = polling()
     states = {probe.name: (probe.status, probe.reason) for probe in engine.probes}
     assert engine.grade == "reduced" and states["openssl_api"][0] == "unsupported" and states["openssl_api"][1]
-    engine = ProcfsEngine(dict.fromkeys(WANTED, False))
+    engine = polling(dict.fromkeys(WANTED, False))
     assert {probe.status for probe in engine.probes} == {"disabled"} and engine.read() == []
 
 
 def test_polling_does_not_see_itself():
-    engine = ProcfsEngine(WANTED)
+    engine = polling()
     engine._known.clear()
     assert not of(engine.read(), os.getpid(), events_module.ProcessFound)

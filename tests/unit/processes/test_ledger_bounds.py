@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.cryptofleet.audit.plugins.module_utils._processes import ledger as ledger_module
+from ansible_collections.cryptofleet.audit.plugins.module_utils._processes import table
 from ansible_collections.cryptofleet.audit.plugins.module_utils._report.writer import Writer
 from ansible_collections.cryptofleet.audit.tests.unit.support.ledger_world import (
     LIBCRYPTO,
@@ -21,13 +22,11 @@ from ansible_collections.cryptofleet.audit.tests.unit.support.ledger_world impor
     make,
     mapped,
     only,
+    open_counts,
     opened,
     operation,
+    operation_counts,
 )
-
-
-def library(_number):
-    return LIBCRYPTO
 
 
 def test_counts_of_opens(monkeypatch):
@@ -41,8 +40,9 @@ def test_counts_of_opens(monkeypatch):
     ledger.on_exec(execve(second, START + 30))
     other = opened(second, START + 40)
     ledger.on_file(other)
-    ledger.count_files([(one.key, 7, START + 9, START + 11), (replaced.key, 5, START + 19, START + 99), (other.key, 1, START + 40, START + 40),
-                        (opened(image(PID + 1), 1).key, 1000, 1, 2)])
+    ledger.add_counts(open_counts([
+        (one.key, 7, START + 9, START + 11), (replaced.key, 5, START + 19, START + 99), (other.key, 1, START + 40, START + 40),
+        (opened(image(PID + 1), 1).key, 1000, 1, 2)]))
     before, after = by_image(ledger)
     held = only(before.files.values())
     assert (held.count, held.first_seen, held.last_seen) == (12, START + 9, START + 99)
@@ -69,9 +69,9 @@ def test_counts_of_operations(monkeypatch):
     ledger, lines = make(monkeypatch)
     ledger.on_exec(execve(image(), START))
     seen = operation(image(), time=START + 5)
-    ledger.on_operation(seen, LIBCRYPTO)
+    ledger.on_operation(seen)
     down = seen.key._replace(direction=2)
-    ledger.count_operations([(seen.key, 256, 1000, START + 5, START + 9), (down, 256, 3, START + 6, START + 7)], library)
+    ledger.add_counts(operation_counts([(seen.key, 256, 1000, START + 5, START + 9), (down, 256, 3, START + 6, START + 7)]))
     held = only(ledger.records()).operations.values()
     assert [(item.operation, item.count, item.first_seen, item.last_seen) for item in held] == [
         ("encrypt", 1000, START + 5, START + 9), ("decrypt", 3, START + 6, START + 7)]
@@ -81,19 +81,16 @@ def test_counts_of_operations(monkeypatch):
 def test_late_counts_of_an_image_that_was_forgotten(monkeypatch):
     """The record of the first sight was lost, the process ended and thousands more did: its count is still its own."""
     ledger, _lines = make(monkeypatch)
-    first = image()
-    ledger.on_exec(execve(first, START))
-    ledger.on_exit(leave(first, START + 1))
-    for number in range(1, ledger_module._MOST_ENDED + 5):
-        other = image(PID + number)
-        ledger.on_exec(execve(other, START + 1 + number))
-        ledger.on_exit(leave(other, START + 1 + number))
-    assert not by_image(ledger, PID)
-    assert len(ledger.records()) == ledger_module._MOST_ENDED
+    kept, first = image(PID - 1), image()  # of each program one image is kept, to search its files for crypto stacks
+    for number, ended in enumerate([kept, first] + [image(PID + number) for number in range(1, table.MOST_ENDED + 5)]):
+        ledger.on_exec(execve(ended, START + number))
+        ledger.on_exit(leave(ended, START + number))
+    assert not by_image(ledger, PID) and by_image(ledger, kept.pid)
+    assert len(ledger.records()) == table.MOST_ENDED + 1
     again = image(start=START + 10 * SECOND)
     ledger.on_exec(execve(again, START + 10 * SECOND, b"/usr/bin/other"))
     ledger.on_library(mapped(PID, START + 11 * SECOND))
-    ledger.count_operations([(operation(first).key, 256, 6, START, START)], library)
+    ledger.add_counts(operation_counts([(operation(first).key, 256, 6, START, START)]))
     before, after = by_image(ledger, PID)
     assert (only(before.operations.values()).count, after.operations, after.exe) == (6, {}, b"/usr/bin/other")
     assert before.exe is None
@@ -104,7 +101,7 @@ def test_an_ended_process_with_observations_is_never_forgotten(monkeypatch):
     ledger.on_exec(execve(image(), START))
     ledger.on_library(mapped(PID, START))
     ledger.on_exit(leave(image(), START + 1))
-    for number in range(1, ledger_module._MOST_ENDED + 5):
+    for number in range(1, table.MOST_ENDED + 5):
         ledger.on_exec(execve(image(PID + number), START + number))
         ledger.on_exit(leave(image(PID + number), START + number))
     assert len(by_image(ledger, PID)) == 1
@@ -114,7 +111,7 @@ def test_a_chosen_process_is_never_forgotten(monkeypatch):
     ledger, _lines = make(monkeypatch, names=["openssl"])
     ledger.on_exec(execve(image(), START))
     ledger.on_exit(leave(image(), START + 1))
-    for number in range(1, ledger_module._MOST_ENDED + 5):
+    for number in range(1, table.MOST_ENDED + 5):
         ledger.on_exec(execve(image(PID + number), START + number, b"/bin/true"))
         ledger.on_exit(leave(image(PID + number), START + number))
     assert len(by_image(ledger, PID)) == 1 and ledger.seen == 1
@@ -133,9 +130,9 @@ def test_what_is_over_a_bound_is_counted(monkeypatch, kind):
             ledger.on_library(mapped(PID, START, LIBCRYPTO + name))
         else:
             event = operation(image(), name=b"CIPHER-" + name)
-            ledger.on_operation(event, LIBCRYPTO)
+            ledger.on_operation(event)
             counts.append((event.key, 256, 10, START, START))
-    ledger.count_operations(counts, library)
+    ledger.add_counts(operation_counts(counts))
     record = only(ledger.records())
     entry = Writer(True, 0).process(record, (None, None))
     assert len(entry[kind]) == 3
@@ -190,7 +187,7 @@ def test_a_deleted_library(monkeypatch):
 ])
 def test_names_of_algorithms(monkeypatch, function, extra, algorithm, what):
     ledger, _lines = make(monkeypatch)
-    ledger.on_operation(operation(image(), function, **extra), LIBCRYPTO)
+    ledger.on_operation(operation(image(), function, **extra))
     held = only(only(ledger.records()).operations.values())
     assert (held.function, held.algorithm, held.operation) == (function, algorithm, what)
 
@@ -200,7 +197,7 @@ def test_what_could_not_be_read_has_no_name_and_is_told(monkeypatch, function):
     ledger, _lines = make(monkeypatch)
     lost = operation(image(), function, name=b"\xfe")
     assert ledger.unread_operations() == 0
-    ledger.count_operations([(lost.key, 0, 3, START, START + 1), (lost.key._replace(nid=901, name=b""), 0, 5, START, START)], library)
+    ledger.add_counts(operation_counts([(lost.key, 0, 3, START, START + 1), (lost.key._replace(nid=901, name=b""), 0, 5, START, START)]))
     unread = [held for held in only(ledger.records()).operations.values() if held.unread]
     assert [(held.algorithm, held.count) for held in unread] == [(None, 3)]
     assert ledger.unread_operations() == 3

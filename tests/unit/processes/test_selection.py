@@ -106,7 +106,7 @@ def test_children(monkeypatch, follow):
     ledger.on_fork(fork(grandchild, child._replace(exec_id=2), moment + 2))
     ledger.on_exec(execve(grandchild._replace(exec_id=2), moment + 3, b"/usr/bin/openssl", parent=1))
     ledger.on_exec(execve(image(PID + 4), moment + 3, b"/usr/bin/openssl", parent=1))
-    chosen = {(record.pid, record.exe) for record in ledger.records() if record.selected and not record.replaced}
+    chosen = {(record.pid, record.exe) for record in ledger.records() if record.selected and record.replaced_at is None}
     everything = {(PID, b"/usr/sbin/nginx"), (PID + 1, b"/usr/bin/helper"), (PID + 2, b"/bin/sh"), (PID + 3, b"/usr/bin/openssl")}
     assert chosen == (everything if follow else {(PID, b"/usr/sbin/nginx")})
 

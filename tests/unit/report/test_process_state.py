@@ -7,9 +7,9 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from ansible_collections.cryptofleet.audit.plugins.module_utils._report.process_state import STATES, Facts, reasons, state
+from ansible_collections.cryptofleet.audit.plugins.module_utils._report.process_state import STATES, Facts, state
 
-NOTHING = Facts(used=False, refused=False, libraries=0, probed=0, late=False, unseen=(), connections=0, wire=True, polled=False)
+NOTHING = Facts(used=False, denied=False, libraries=0, probed=0, late=False, unobservable=(), connections=0, wire=True, polled=False)
 
 
 def of(**facts):
@@ -19,21 +19,21 @@ def of(**facts):
 @pytest.mark.parametrize("facts, word", [
     (dict(), None),
     (dict(used=True), "observed"),
-    (dict(used=True, refused=True, unseen=("rustls",), late=True), "observed"),
-    (dict(refused=True), "permission_denied"),
+    (dict(used=True, denied=True, unobservable=("rustls",), late=True), "observed"),
+    (dict(denied=True), "permission_denied"),
     (dict(libraries=2, probed=1), "idle"),
     (dict(libraries=2, probed=1, wire=False), "idle"),
-    (dict(libraries=1), "idle"),  # the wire is watched
+    (dict(libraries=1), "unobservable"),  # only handshakes could have been seen
     (dict(libraries=1, wire=False), "unobservable"),
     (dict(libraries=1, late=True), "exited_before_attach"),
     (dict(libraries=2, probed=1, late=True), "idle"),  # another of its libraries was reached in time
-    (dict(unseen=("Go crypto/tls",)), "unobservable"),
-    (dict(unseen=("Go crypto/tls",), wire=False), "unobservable"),
-    (dict(unseen=("OpenSSL (static)",), libraries=1, probed=1), "unobservable"),
+    (dict(unobservable=("Go crypto/tls",)), "unobservable"),
+    (dict(unobservable=("Go crypto/tls",), wire=False), "unobservable"),
+    (dict(unobservable=("OpenSSL (static)",), libraries=1, probed=1), "unobservable"),
     (dict(connections=1), "unobservable"),
     (dict(connections=1, libraries=1, probed=1), "idle"),
-    (dict(unseen=None), None),
-    (dict(unseen=None, libraries=1, probed=1), "idle"),
+    (dict(unobservable=None), None),
+    (dict(unobservable=None, libraries=1, probed=1), "idle"),
     (dict(libraries=1, polled=True, wire=False), "unobservable"),
     (dict(polled=True, wire=False), None),
 ])
@@ -42,32 +42,26 @@ def test_states(facts, word):
 
 
 def test_reasons_say_what_is_not_known():
-    assert of(unseen=("Go crypto/tls", "ring"))[1] == "no probe sees into Go crypto/tls, ring, and no handshake of it was on the wire"
-    assert "the wire was not watched" in of(unseen=("rustls",), wire=False)[1]
-    assert "its 3 TLS connections are from before the window" in of(unseen=("rustls",), connections=3)[1]
+    assert of(unobservable=("Go crypto/tls", "ring"))[1] == "no probe observes Go crypto/tls, ring, and no handshake of it was on the wire"
+    assert "the wire was not watched" in of(unobservable=("rustls",), wire=False)[1]
+    assert "its 3 TLS connections are from before the window" in of(unobservable=("rustls",), connections=3)[1]
     assert "its 2 TLS connections are from before the window" in of(libraries=1, probed=1, connections=2)[1]
     assert of(libraries=1, probed=1)[1] is None and of(used=True)[1] is None and of()[1] is None
-    assert "could be searched" in of(unseen=None)[1]
+    assert "could be searched" in of(unobservable=None)[1]
     assert "nothing was attached" in of(libraries=1, polled=True)[1]
 
 
-def test_whatever_is_not_seen_is_never_called_seen():
+def test_what_was_not_seen_is_never_called_seen():
     """Over all facts: a word for all that has cryptography, a sentence wherever something was not seen."""
-    for used, refused, libraries, probed, late, unseen, connections, wire, polled in itertools.product(
+    for used, denied, libraries, probed, late, unobservable, connections, wire, polled in itertools.product(
             *[(False, True)] * 2, (0, 2), (0, 1), (False, True), (None, (), ("rustls",)), (0, 4), (False, True), (False, True)):
-        facts = Facts(used, refused, libraries, min(probed, libraries), late and bool(libraries), unseen, connections, wire, polled)
+        facts = Facts(used, denied, libraries, min(probed, libraries), late and bool(libraries), unobservable, connections, wire, polled)
         word, sentence = state(facts)
         assert word in STATES + (None,)
         assert (word == "observed") == used
-        if libraries or connections or unseen:
+        if libraries or connections or unobservable:
             assert word is not None
         if word in ("unobservable", "exited_before_attach", "permission_denied"):
             assert sentence
         if word == "idle":
-            assert not polled and not unseen and (facts.probed or wire)
-
-
-def test_what_makes_a_profile_incomplete():
-    assert reasons({"observed": 3, "idle": 2, "unobservable": 0, "exited_before_attach": 0, "permission_denied": 1}) == []
-    found = reasons({"unobservable": 2, "exited_before_attach": 5})
-    assert len(found) == 2 and found[0].startswith("2 processes") and found[1].startswith("5 processes")
+            assert not polled and not unobservable and facts.probed

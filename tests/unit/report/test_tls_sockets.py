@@ -38,7 +38,7 @@ def test_both_ends_of_a_connection_on_a_port_of_tls(family, address):
     outgoing, incoming = connection(family, address, 8883)
     with outgoing, incoming:
         look = tls_sockets.tls_sockets([os.getpid()])
-        assert look.holders == {os.getpid(): {inode(outgoing), inode(incoming)}} and not look.left and not look.refused
+        assert look.holders == {os.getpid(): {inode(outgoing), inode(incoming)}} and not look.left and not look.denied
     assert os.getpid() not in tls_sockets.tls_sockets([os.getpid()]).holders
 
 
@@ -86,7 +86,7 @@ def test_descriptors_that_must_not_be_read():
             os.setgid(65534)
             os.setuid(65534)
             look = tls_sockets.tls_sockets([owner])
-            os.write(writer, b"%d %d" % (owner in look.refused, len(look.holders)))
+            os.write(writer, b"%d %d" % (owner in look.denied, len(look.holders)))
             os._exit(0)
         os.waitpid(child, 0)
         assert os.read(reader, 100) == b"1 0"

@@ -4,14 +4,17 @@
 
 from __future__ import annotations
 
+from ansible_collections.cryptofleet.audit.plugins.module_utils._engines.base import Counts
 from ansible_collections.cryptofleet.audit.plugins.module_utils._files import kinds
 from ansible_collections.cryptofleet.audit.plugins.module_utils._files.look import Look
 from ansible_collections.cryptofleet.audit.plugins.module_utils._functions import families
 from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel import events
 from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel import proc as proc_module
+from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel.proc import TICK_NS
+from ansible_collections.cryptofleet.audit.plugins.module_utils._libraries.facts import LibraryRecord
 from ansible_collections.cryptofleet.audit.plugins.module_utils._probes.file_open import FileObserved
 from ansible_collections.cryptofleet.audit.plugins.module_utils._processes import ledger as ledger_module
-from ansible_collections.cryptofleet.audit.plugins.module_utils._processes.records import TICK_NS, LibraryRecord
+from ansible_collections.cryptofleet.audit.plugins.module_utils._processes import table
 from ansible_collections.cryptofleet.audit.plugins.module_utils._processes.selection import Selection
 
 # above PID_MAX_LIMIT, include/linux/threads.h: nothing of this machine gets in
@@ -48,6 +51,10 @@ class FakeProc:
         told = self._allowed(pid)
         return proc_module.Exe(told["exe"], False) if told and told.get("exe") else None
 
+    def exe_inode(self, pid):
+        told = self._allowed(pid)
+        return told.get("inode", 9) if told and told.get("exe") else None
+
     def mount_namespace(self, pid):
         return 1 if self._allowed(pid) else None
 
@@ -77,12 +84,15 @@ class FakeFacts:
 
 def make(monkeypatch, proc=None, bounds=None, **targets):
     """``(ledger, lines)``: a Ledger, and what its observer was told: ``(kind, time, pid, exec number)``."""
-    monkeypatch.setattr(ledger_module, "proc", proc or FakeProc())
+    fake = proc or FakeProc()
+    monkeypatch.setattr(ledger_module, "proc", fake)
+    monkeypatch.setattr(table, "proc", fake)
     selection = Selection(targets.get("pids", ()), targets.get("names", ()), targets.get("units", ()), targets.get("containers", ()),
                           targets.get("follow_children", True))
     lines = []
     ledger = ledger_module.Ledger(selection, FakeFacts(), dict(BOUNDS, **(bounds or {})),
-                            lambda kind, time, record, _thing: lines.append((kind, time, record.pid, record.exec_id)))
+                                  lambda kind, time, record, _thing: lines.append((kind, time, record.pid, record.exec_id)),
+                                  targets.get("library_path", lambda number: LIBCRYPTO))
     return ledger, lines
 
 
@@ -124,6 +134,16 @@ def operation(who, function="EVP_EncryptInit_ex", time=START, name=b"AES-256-GCM
 
 def operation_key(who, number, name=b"AES-256-GCM", library=0, direction=0, internal=0, nid=0, digest=0):
     return events.OperationKey(who.pid, who.exec_id, who.start, library, number, direction, internal, 0, nid, digest, name)
+
+
+def open_counts(rows):
+    """Counts of opens from ``[(key, count, first, last)]``."""
+    return Counts([events.OpenCount(*row) for row in rows], [])
+
+
+def operation_counts(rows):
+    """Counts of operations from ``[(key, key bits, count, first, last)]``."""
+    return Counts([], [events.OperationCount(*row) for row in rows])
 
 
 def by_image(ledger, pid=None):

@@ -10,6 +10,7 @@ import types
 import pytest
 from ansible_collections.cryptofleet.audit.plugins.module_utils._errors import AuditError
 from ansible_collections.cryptofleet.audit.plugins.module_utils._processes.records import FileRecord, LibraryRecord, OperationRecord, ProcessRecord
+from ansible_collections.cryptofleet.audit.plugins.module_utils._report import coverage
 from ansible_collections.cryptofleet.audit.plugins.module_utils._report.writer import Writer
 from ansible_collections.cryptofleet.audit.plugins.module_utils._window import monitor
 from ansible_collections.cryptofleet.audit.plugins.module_utils._window.request import Request
@@ -134,11 +135,9 @@ def window(monkeypatch):
             if not self.matched:
                 raise AuditError("nothing on this host matched name 'x' in the window")
 
-        def coverage(self, _writer, reported, left_out):
-            return {"complete": True, "reasons": [], "reported": reported, "left_out": left_out}
-
     closed = []
     Window.closed = closed
+    monkeypatch.setattr(coverage, "coverage_of", lambda window, writer, reported, omitted: {"complete": True, "reasons": [], "reported": reported})
     monkeypatch.setattr(monitor, "Window", Window)
     monkeypatch.setattr(monitor, "StopSignals", lambda: types.SimpleNamespace(end=lambda window: None))
     return Window
@@ -146,9 +145,9 @@ def window(monkeypatch):
 
 def test_coverage_is_the_last_line(window):
     lines = []
-    coverage = monitor.monitor(Request(), EVERYTHING, lines.append)
+    returned = monitor.monitor(Request(), EVERYTHING, lines.append)
     assert [json.loads(line)["event"] for line in lines] == KINDS + ["coverage"]
-    assert json.loads(lines[-1])["coverage"] == coverage and json.loads(lines[-1])["time"] == "1970-01-01T00:00:02.000000Z"
+    assert json.loads(lines[-1])["coverage"] == returned and json.loads(lines[-1])["time"] == "1970-01-01T00:00:02.000000Z"
     assert window.closed
 
 

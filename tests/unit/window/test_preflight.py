@@ -70,7 +70,7 @@ def test_one_is_refused(preflight, number, word):
     probe = document["probes"][1]
     assert (probe["status"], probe["attach_ms"], probe["hook"]) == ("failed", None, None)
     assert probe["verifier_log"] == ["R1 invalid mem access 'scalar'", "processed 12 insns"]
-    assert word in probe["remedy"] and document["remedies"] == ["file_open: " + probe["remedy"]]
+    assert word in probe["remedy"] and document["remedies"] == [{"concerns": "file_open", "code": "probe_failed", "remedy": probe["remedy"]}]
 
 
 def test_nothing_runs(preflight):
@@ -83,17 +83,16 @@ def test_what_is_not_wanted_is_no_fault(preflight):
     assert document["supports"]["grade"] == "full" and document["remedies"] == [] and document["probes"][3]["status"] == "disabled"
 
 
-@pytest.mark.parametrize("reason, word", [
-    ("it needs root", "become"),
-    ("the kernel has no BTF (/sys/kernel/btf/vmlinux); CONFIG_DEBUG_INFO_BTF=y is needed", "CONFIG_DEBUG_INFO_BTF"),
-    ("libbpf (libbpf.so.1 or libbpf.so.0) is not on this host; it comes with iproute2 on most distributions", "install"),
-    ("this is not the host's pid namespace, so the kernel's process numbers would name other processes", "on the host"),
-    ("the kernel refuses a BPF ring buffer (5.8 or later is needed): Operation not permitted", "ring buffer"),
-])
-def test_an_engine_that_can_not_run_has_a_remedy(preflight, reason, word):
-    document = preflight([{"name": "libbpf", "reason": reason}], grade="reduced", name="procfs")
-    assert document["supports"]["grade"] == "reduced" and len(document["remedies"]) == 1
-    assert document["remedies"][0].startswith("libbpf: ") and word in document["remedies"][0]
+@pytest.mark.parametrize("code, word", [
+    ("not_root", "become"), ("no_btf", "CONFIG_DEBUG_INFO_BTF"), ("no_libbpf", "libbpf1"), ("pid_namespace", "not in a container"),
+    ("no_ring_buffer", "5.8"), ("probes_refused", "verifier"), (None, "Report")])
+def test_an_engine_that_can_not_run_has_a_remedy(preflight, code, word):
+    document = preflight([("libbpf", AuditError("it can't run", code))], grade="reduced", name="procfs")
+    assert document["supports"]["grade"] == "reduced"
+    remedy, = document["remedies"]
+    rejected, = document["engine"]["rejected"]
+    assert (remedy["concerns"], remedy["code"]) == ("libbpf", code or "engine_failed") and word in remedy["remedy"]
+    assert rejected == {"name": "libbpf", "code": remedy["code"], "message": "it can't run", "remedy": remedy["remedy"]}
 
 
 def test_the_engine_asked_for_can_not_run(monkeypatch):

@@ -39,19 +39,19 @@ def scheduler(monkeypatch, request):
 @pytest.mark.parametrize("scheduler, low", [((0, True), 10), ((5, True), 15), ((-20, True), -10), ((15, True), 19), ((19, True), 19)], indirect=["scheduler"])
 def test_it_gives_way_and_comes_back(scheduler, low):
     own = scheduler.nice
-    courtesy = priority.Courtesy()
+    courtesy = priority.Priority()
     assert scheduler.nice == own
-    courtesy.give_way(True)
+    courtesy.lower(True)
     assert scheduler.nice == low
     calls = scheduler.calls
-    courtesy.give_way(True)
+    courtesy.lower(True)
     assert scheduler.calls == calls, "a system call for nothing"
-    courtesy.give_way(False)
+    courtesy.lower(False)
     assert scheduler.nice == own
 
 
 @pytest.mark.parametrize("scheduler", [(0, False)], indirect=True)
 def test_what_could_not_be_taken_back_is_not_done(scheduler):
-    courtesy = priority.Courtesy()
-    courtesy.give_way(True)
+    courtesy = priority.Priority()
+    courtesy.lower(True)
     assert scheduler.nice == 0
