@@ -131,7 +131,7 @@ class _Coverage:
         self.single = facts if self._counts["total"] == 1 else None
 
     def _add_excluded(self, scope):
-        self._excluded[0] += len(scope["excluded"]) + scope["excluded_omitted"]
+        self._excluded[0] += len(scope["excluded"])
         for process in scope["excluded"][:_NAMED - len(self._excluded[1])]:
             self._excluded[1].append("%s (pid %d)" % (process["name"] or "a process", process["pid"]))
 

@@ -110,8 +110,8 @@ def test_an_incomplete_profile(summarise, profile):
 
 
 def test_a_complete_profile_names_the_processes_that_are_excluded(summarise, profile):
-    profile["coverage"]["scope"] = {"processes": "selected", "excluded_omitted": 0, "excluded": [
-        {"pid": 1, "name": "systemd", "unit": None, "code": "permission_denied"}]}
+    profile["coverage"]["scope"] = {"processes": "selected", "excluded": [
+        {"pid": 1, "name": "systemd", "started_at": None, "unit": None, "code": "permission_denied"}]}
     profile["coverage"]["reasons"] = [reason("permission denied for 1 process", "excluded", ["systemd (pid 1)"])]
     page, text = summarise({"a": profile})
     assert "complete: yes, for the selected processes except systemd (pid 1)\n" in page
@@ -134,8 +134,8 @@ def test_a_fleet_with_a_host_that_could_not_be_reached(summarise, profile):
 
 
 def test_many_excluded_processes_are_counted(summarise, profile):
-    profile["coverage"]["scope"] = {"processes": "all", "excluded_omitted": 2, "excluded": [
-        {"pid": pid, "name": "p%d" % pid, "unit": None, "code": "permission_denied"} for pid in range(1, 6)]}
+    profile["coverage"]["scope"] = {"processes": "all", "excluded": [
+        {"pid": pid, "name": "p%d" % pid, "started_at": None, "unit": None, "code": "permission_denied"} for pid in range(1, 8)]}
     page, _text_ = summarise({"a": profile})
     assert "  complete: yes, for all processes except 7 processes: p1 (pid 1), p2 (pid 2), p3 (pid 3), ...\n" in page
 
@@ -178,7 +178,7 @@ def test_text_of_a_host_breaks_no_line_and_moves_no_cursor(summarise, profile, p
     own["stacks"][0].update(name=HOSTILE, version=HOSTILE, path="/" + HOSTILE)
     profile["coverage"]["probes"][3]["targets"] = [{"path": "/x/" + HOSTILE, "build_id": None, "functions": 1, "status": "attached", "reason": None}]
     profile["coverage"].update(complete=False, reasons=[reason(HOSTILE, names=[HOSTILE], remedy=HOSTILE), reason(HOSTILE, "excluded")], scope={
-        "processes": "all", "excluded_omitted": 0, "excluded": [{"pid": 1, "name": HOSTILE, "unit": None, "code": "x"}]})
+        "processes": "all", "excluded": [{"pid": 1, "name": HOSTILE, "started_at": None, "unit": None, "code": "x"}]})
     for hosts in ({HOSTILE: profile}, {HOSTILE: profile, "other": profile}):
         page, text = summarise(hosts, {"host": "gone" + HOSTILE, "status": "failed", "reason": HOSTILE})
         assert text.splitlines().count("DETAILS") == 1
