@@ -12,7 +12,7 @@ from ._host_facts import HostTotals, host_lines
 from ._summary_assets import Assets
 from ._text import counted, cut, flowing, labelled, minute, plain, wrapped
 
-# `make audit` adds six lines to a page; all of it fits a terminal of 40
+# `make audit` adds five lines to a page; all of it fits a terminal of 40 with its prompt
 PAGE_LINES = 34
 _SHOWN = 15  # hosts, reasons and files named in the details
 _NAMED = 3  # on the page

@@ -35,11 +35,11 @@ def profile_result(document, whole, returned=False):
     if whole:
         return result
     result["profile"], omitted = bounded(document)
-    if returned:
-        result.update(truncated=bool(omitted), omitted=omitted)
-    else:
+    if not returned:
         result["msg"] += _WHERE % "profile"
-    if omitted and returned:
+        return result
+    result.update(truncated=bool(omitted), omitted=omitted)
+    if omitted:
         result["msg"] += " Left out of this result: %s; set dest to keep all of it." % _counts(omitted)
     return result
 
@@ -53,11 +53,11 @@ def monitor_result(lines, coverage, whole, returned=False):
     :arg returned: bool, whether the events stay in the result.
     :returns: dict.
     """
-    events = [json.loads(line) for line in lines[:-1]]
-    summary = stream_summary(events, coverage)
+    # one event at a time: there may be a million
+    summary = stream_summary((json.loads(line) for line in lines[:-1]), coverage)
     kinds = ", ".join("%d %s" % (number, kind) for kind, number in sorted(summary["counts"].items()))
     result = {"changed": False, "summary": summary, "msg": "%d event%s%s. Coverage is %s." % (
-        len(events), "" if len(events) == 1 else "s", ": " + kinds if kinds else "", "complete" if coverage["complete"] else "incomplete")}
+        summary["events"], "" if summary["events"] == 1 else "s", ": " + kinds if kinds else "", "complete" if coverage["complete"] else "incomplete")}
     if whole:
         result["stream"] = "".join(line + "\n" for line in lines)
         return result

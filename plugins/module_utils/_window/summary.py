@@ -73,18 +73,21 @@ def profile_sentence(document, summary):
 def stream_summary(events, coverage):
     """A stream in about thirty lines: how many events of which kind, and the first of them as texts.
 
-    :arg events: list of dict, without the coverage event.
+    :arg events: iterable of dict, without the coverage event.
     :arg coverage: dict.
     :returns: dict.
     """
-    counts = {}
+    counts, lines, others = {}, [], 0
     for event in events:
         counts[event["event"]] = counts.get(event["event"], 0) + 1
-    others = [event for event in events if not event.get("audit_connection")]
-    lines = [_plain(_event_line(event))[:_LINE] for event in others[:_EVENTS]]
-    if len(others) > _EVENTS:
-        lines.append("and %d more" % (len(others) - _EVENTS))
-    return {"complete": coverage["complete"], "reasons": _reasons(coverage), "events": len(events), "counts": counts, "first_events": lines}
+        if event.get("audit_connection"):
+            continue
+        others += 1
+        if others <= _EVENTS:
+            lines.append(_plain(_event_line(event))[:_LINE])
+    if others > _EVENTS:
+        lines.append("and %d more" % (others - _EVENTS))
+    return {"complete": coverage["complete"], "reasons": _reasons(coverage), "events": sum(counts.values()), "counts": counts, "first_events": lines}
 
 
 def preflight_summary(document):
