@@ -50,7 +50,8 @@ profile:
 summary:
   description:
     - The document in about twenty lines, Ansible's own connection and the audit left out. Lists are texts of one line, the most frequent
-      first and cut to 8 entries, with a number of times in parentheses; V(none) where they are empty.
+      first and cut to 8 entries, with a number of times in parentheses; V(none) where they are empty,
+      V(not observed) where no probe for it was attached.
     - To test values, set O(return_document) and use RV(profile).
   returned: success
   type: dict
@@ -71,6 +72,10 @@ summary:
     engine:
       description: The engine used.
       type: str
+    rejected:
+      description: Better engines that could not be used, each with the reason and its remedy.
+      type: list
+      elements: str
     grade:
       description: V(full) or V(reduced).
       type: str

@@ -95,6 +95,7 @@ class Inventory:
             "seconds": profile["window"]["actual_seconds"],
             "engine": profile["engine"]["name"],
             "grade": profile["engine"]["grade"],
+            "rejected": profile["engine"]["rejected"],
             "complete": profile["coverage"]["complete"],
             "reasons": profile["coverage"]["reasons"],
             "scope": profile["coverage"]["scope"],

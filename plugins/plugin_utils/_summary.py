@@ -248,6 +248,9 @@ class _Coverage:
     @staticmethod
     def _reasons(facts):
         lines = []
+        for engine in facts["rejected"]:
+            lines += wrapped("engine %s was not used: %s" % (plain(engine["name"]), plain(engine["message"])), 4)
+            lines += wrapped("remedy: " + plain(engine["remedy"]), 8)
         for reason in facts["reasons"][:_SHOWN]:
             # the effect's word stands for itself: incomplete, excluded, note
             lines += wrapped("%s: %s" % (reason["effect"], plain(reason["message"])), 4)

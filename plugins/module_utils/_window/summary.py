@@ -15,6 +15,10 @@ _EVENTS = 15
 _LINE = 160  # characters of an event or a reason
 _KIND_WORDS = {"csr": "certificate request", "crl": "CRL"}
 
+# field of a profile's summary -> the probes that fill it
+_SEEN_BY = {"tls": ("tls_handshake",), "ssh": ("ssh_kex",), "algorithms": ("openssl_api", "library_api")}
+_OBSERVING = ("attached", "partial", "detached_over_budget")  # statuses of a probe
+
 _FIPS = {True: "on", False: "off", None: "not supported by the kernel"}
 
 
@@ -28,12 +32,13 @@ def profile_summary(document):
     processes = [process for process in document["processes"] if not process["audit_connection"]]
     tls = [entry for process in processes for entry in process["tls"]] + document["unattributed"]["tls"]
     ssh = [entry for process in processes for entry in process["ssh"]] + document["unattributed"]["ssh"]
-    return {
+    summary = {
         "host": _host(document),
         "complete": coverage["complete"],
         "reasons": _reasons(coverage),
         "lost": sum(coverage["lost"].values()),
         "engine": document["engine"]["name"],
+        "rejected": [_plain("%s: %s; remedy: %s" % (engine["name"], engine["message"], engine["remedy"])) for engine in document["engine"]["rejected"]],
         "grade": document["engine"]["grade"],
         "ended_at": document["window"]["ended_at"],
         "seconds": document["window"]["actual_seconds"],
@@ -47,6 +52,10 @@ def profile_summary(document):
                          {(file["kind"], file["path"]) for process in processes for file in process["files"]}),
         "stacks": _ranked((_named(stack), 1) for process in processes for stack in process["stacks"] or ()),
     }
+    for field in _SEEN_BY:
+        if not _observed(document, field):
+            summary[field] = "not observed"
+    return summary
 
 
 def profile_sentence(document, summary):
@@ -60,12 +69,15 @@ def profile_sentence(document, summary):
     handshakes = {name: sum(entry["count"] for process in processes for entry in process[name])
                   + sum(entry["count"] for entry in document["unattributed"][name]) for name in ("tls", "ssh")}
     text = "%s with cryptography on %s" % (_counted(len(processes), "process", "processes"), _plain(document["host"]["hostname"] or "this host"))
+    found = {"tls": (handshakes["tls"], "TLS handshake"), "ssh": (handshakes["ssh"], "SSH key exchange"),
+             "algorithms": (len({operation["algorithm"] for process in processes for operation in process["operations"]}), "algorithm")}
+    found = {field: words for field, words in found.items() if _observed(document, field)}
     if document["document"] == "profile":
-        text += " in %.0f s: %s, %s, %s" % (
-            summary["seconds"], _counted(handshakes["tls"], "TLS handshake"), _counted(handshakes["ssh"], "SSH key exchange"),
-            _counted(len({operation["algorithm"] for process in processes for operation in process["operations"]}), "algorithm"))
+        text += " in %.0f s" % summary["seconds"]
+    if found:
+        text += ": " + ", ".join(_counted(*words) for words in found.values())
     text += ". Coverage is %s" % ("complete." if summary["complete"] else "incomplete: what was not seen may be in use all the same.")
-    if document["document"] == "profile" and not any(handshakes.values()) and not any(process["operations"] for process in processes):
+    if found and not any(number for number, _noun in found.values()):
         text += " Nothing was in use: observe for longer, or while the services are in use."
     return text
 
@@ -132,6 +144,11 @@ def _host(document):
         words.append("FIPS mode %s" % _FIPS[configured["fips"]["kernel"]])
         words.append("crypto policy %s" % (configured["crypto_policies"]["effective"] or "none"))
     return _plain(", ".join(words))
+
+
+def _observed(document, field):
+    """Whether any probe that fills a field of the summary was attached."""
+    return any(probe["status"] in _OBSERVING for probe in document["coverage"]["probes"] if probe["name"] in _SEEN_BY[field])
 
 
 def _reasons(coverage):

@@ -92,7 +92,10 @@ def test_a_probe_that_was_not_attached_is_no_empty_row(summarise, idle):
     for probe in idle["coverage"]["probes"]:
         if probe["name"] in ("tls_handshake", "openssl_api", "library_api"):
             probe["status"] = "unsupported"
-    page, _text_ = summarise({"a": idle})
+    idle["engine"]["rejected"] = [{"name": "libbpf", "code": "no_btf", "message": "no type information", "remedy": "Use a newer kernel."}]
+    idle["coverage"].update(complete=False, reasons=[reason("a cause")])
+    page, text = summarise({"a": idle})
+    assert "    engine libbpf was not used: no type information\n        remedy: Use a newer kernel.\n" in text
     assert row(page, "TLS").endswith("not observed: probe tls_handshake was not attached (see the coverage)")
     assert row(page, "algorithms").endswith("not observed: probes openssl_api and library_api were not attached (see the coverage)")
     assert "none in this window" in row(page, "SSH")

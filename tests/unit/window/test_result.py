@@ -149,6 +149,18 @@ def test_an_idle_host_is_told_what_would_show_more(profile):
     assert result["summary"]["tls"] == "none"
 
 
+def test_what_no_probe_could_see_is_not_none(profile):
+    for probe in profile["coverage"]["probes"]:
+        if probe["name"] not in ("process", "library_load", "file_open"):
+            probe["status"] = "unsupported"
+    profile["processes"][0].update(tls=[], ssh=[], operations=[])
+    profile["engine"].update(name="procfs", rejected=[{"name": "libbpf", "code": "no_btf", "message": "no type information", "remedy": "Use a newer kernel."}])
+    result = result_module.profile_result(profile, whole=True)
+    assert result["msg"] == "1 process with cryptography on web1 in 30 s. Coverage is complete."
+    assert [result["summary"][field] for field in ("tls", "ssh", "algorithms")] == ["not observed"] * 3
+    assert result["summary"]["rejected"] == ["libbpf: no type information; remedy: Use a newer kernel."]
+
+
 def test_reasons_that_make_a_profile_incomplete_come_first(profile):
     profile["coverage"]["reasons"] = [reason("a note", effect="note"), reason("an exclusion", effect="excluded"), reason("a gap")]
     assert result_module.profile_result(profile, whole=True)["summary"]["reasons"] == ["a gap", "an exclusion", "a note"]
