@@ -193,8 +193,8 @@ def main():
     except AuditError as error:
         module.fail_json(msg=str(error))
     # not needed before probes attach, so it is not compiled before
-    from ansible_collections.cryptofleet.audit.plugins.module_utils._window.result import monitor_result
-    module.exit_json(**monitor_result(lines, coverage, bool(params["dest"]), params["return_document"]))
+    from ansible_collections.cryptofleet.audit.plugins.module_utils._window.result import asked, monitor_result
+    module.exit_json(asked=asked(params), **monitor_result(lines, coverage, bool(params["dest"]), params["return_document"]))
 
 
 if __name__ == "__main__":

@@ -124,7 +124,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cryptofleet.audit.plugins.module_utils._errors import AuditError
 from ansible_collections.cryptofleet.audit.plugins.module_utils._window.options import request_from, target_options, window_options
 from ansible_collections.cryptofleet.audit.plugins.module_utils._window.preflight import preflight
-from ansible_collections.cryptofleet.audit.plugins.module_utils._window.result import preflight_result
+from ansible_collections.cryptofleet.audit.plugins.module_utils._window.result import asked, preflight_result
 
 
 def argspec():
@@ -139,7 +139,7 @@ def main():
         document = preflight(request_from(dict(everything, **module.params)))
     except AuditError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(**preflight_result(document))
+    module.exit_json(asked=asked(module.params), **preflight_result(document))
 
 
 if __name__ == "__main__":

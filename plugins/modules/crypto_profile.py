@@ -231,8 +231,8 @@ def main():
     except AuditError as error:
         module.fail_json(msg=str(error))
     # not needed before probes attach, so it is not compiled before
-    from ansible_collections.cryptofleet.audit.plugins.module_utils._window.result import profile_result
-    module.exit_json(**profile_result(profile, bool(module.params["dest"]), module.params["return_document"]))
+    from ansible_collections.cryptofleet.audit.plugins.module_utils._window.result import asked, profile_result
+    module.exit_json(asked=asked(module.params), **profile_result(profile, bool(module.params["dest"]), module.params["return_document"]))
 
 
 if __name__ == "__main__":

@@ -135,7 +135,7 @@ size:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cryptofleet.audit.plugins.module_utils._errors import AuditError
 from ansible_collections.cryptofleet.audit.plugins.module_utils._window.options import document_options, request_from, target_options
-from ansible_collections.cryptofleet.audit.plugins.module_utils._window.result import profile_result
+from ansible_collections.cryptofleet.audit.plugins.module_utils._window.result import asked, profile_result
 from ansible_collections.cryptofleet.audit.plugins.module_utils._window.tracer import snapshot
 
 
@@ -149,7 +149,7 @@ def main():
         document = snapshot(request_from(module.params))
     except AuditError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(**profile_result(document, bool(module.params["dest"]), module.params["return_document"]))
+    module.exit_json(asked=asked(module.params), **profile_result(document, bool(module.params["dest"]), module.params["return_document"]))
 
 
 if __name__ == "__main__":

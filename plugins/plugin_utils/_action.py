@@ -132,6 +132,8 @@ class AuditAction(ActionBase):
         """
         if result.get("failed") or result.get("skipped") or result.get("unreachable"):
             return result
+        # not from the invocation: whether that is in a result is a setting from ansible-core 2.21 on, INJECT_INVOCATION
+        asked = result.pop("asked", {})
         key = next((name for name in _DOCUMENTS if name in result), None)
         if key is None:
             return dict(result, failed=True, msg="the module of %s returned no document" % host)
@@ -144,8 +146,7 @@ class AuditAction(ActionBase):
         if dest:
             del result[key]
             return dict(result, **self._store(key, document, dest, host))
-        # the module's own arguments: of a job that is collected, this task has others
-        if not result.get("invocation", {}).get("module_args", {}).get("return_document"):
+        if not asked.get("return_document"):
             del result[key]
         return result
 
@@ -289,8 +290,8 @@ class CollectAction(AuditAction):
                 return dict(result, changed=False, finished=False, ansible_job_id=jid)
             return dict(result, changed=False, failed=True, finished=False,
                         msg="the job %s did not end within %d s" % (jid, arguments["timeout"]))
-        asked = outcome.get("invocation", {}).get("module_args", {}).get("dest")
-        delivered = self._deliver(outcome, self._resolve_dest(arguments["dest"]) or asked, host)
+        dest = self._resolve_dest(arguments["dest"]) or outcome.get("asked", {}).get("dest")
+        delivered = self._deliver(outcome, dest, host)
         delivered = {key: value for key, value in delivered.items() if key not in _JOB_KEYS}
         if delivered.get("stored") is False:
             delivered["msg"] += "; the job is kept on the host, collect it again with a dest that can be written"

@@ -20,6 +20,15 @@ _LISTS = ("libraries", "files", "operations", "tls", "ssh", "stacks")
 _PLAIN_KINDS = ("random", "config")
 
 
+def asked(params):
+    """What the action plugin needs to know of the module's parameters; a job is collected by a task that has others.
+
+    :arg params: dict.
+    :returns: dict, for the key ``asked`` of the result, which the action plugin takes out.
+    """
+    return {"dest": params["dest"], "return_document": params["return_document"]}
+
+
 def profile_result(document, whole, returned=False):
     """The result of crypto_profile and crypto_snapshot.
 
