@@ -76,7 +76,13 @@ def profile_sentence(document, summary):
         text += " in %.0f s" % summary["seconds"]
     if found:
         text += ": " + ", ".join(_counted(*words) for words in found.values())
-    text += ". Coverage is %s" % ("complete." if summary["complete"] else "incomplete: what was not seen may be in use all the same.")
+    excluded = len(document["coverage"]["scope"]["excluded"])
+    if not summary["complete"]:
+        text += ". Coverage is incomplete: what was not seen may be in use all the same."
+    elif excluded:
+        text += ". Coverage is complete, except for %s." % _counted(excluded, "process", "processes")
+    else:
+        text += ". Coverage is complete."
     if found and not any(number for number, _noun in found.values()):
         text += " Nothing was in use: observe for longer, or while the services are in use."
     return text

@@ -149,6 +149,11 @@ def test_an_idle_host_is_told_what_would_show_more(profile):
     assert result["summary"]["tls"] == "none"
 
 
+def test_a_complete_profile_counts_the_processes_that_are_excluded(profile):
+    profile["coverage"]["scope"]["excluded"] = [{"pid": 1, "name": "systemd", "started_at": None, "unit": None, "code": "permission_denied"}]
+    assert result_module.profile_result(profile, whole=True)["msg"].endswith(". Coverage is complete, except for 1 process.")
+
+
 def test_what_no_probe_could_see_is_not_none(profile):
     for probe in profile["coverage"]["probes"]:
         if probe["name"] not in ("process", "library_load", "file_open"):
