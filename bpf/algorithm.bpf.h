@@ -4,8 +4,8 @@
 #ifndef CRYPTOFLEET_ALGORITHM_BPF_H
 #define CRYPTOFLEET_ALGORITHM_BPF_H
 
-#include "kernel.h"
-#include "events.h"
+#include "shared/kernel.h"
+#include "shared/events.h"
 
 /* How the algorithm is found. "object" is the argument `argument`; struct layouts as of OpenSSL 1.1.0 to 3.5. */
 enum shape {

@@ -22,7 +22,7 @@
 #ifdef ATTACH_COOKIES
 #define HAVE_TASK_BTF	/* whatever has the link that these cookies come by has that too */
 #endif
-#include "common.bpf.h"
+#include "shared/common.bpf.h"
 #include "algorithm.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -297,7 +297,7 @@ static __attribute__((noinline)) int called(struct pt_regs *ctx, __u64 library, 
 		if (any_unread)
 			read_again(slot, FRAME(ctx));
 	} else if (turned_from_tail_call(function, library, index, slot, reading.return_address)) {
-		count(COUNT_NESTED);
+		count(COUNT_NESTED_CALLS);
 		return 0;
 	}
 	fill_current_image(&key.image);

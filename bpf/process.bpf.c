@@ -4,8 +4,8 @@
  * Probe `process`: exec, fork and exit, so that a process which lived for a millisecond still has a name, a parent, a command
  * line and an exit code. BTF tracepoints (5.5+) need neither tracefs nor kprobes nor a trampoline.
  */
-#include "common.bpf.h"
-#include "path.bpf.h"
+#include "shared/common.bpf.h"
+#include "shared/path.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -22,7 +22,7 @@ struct {
 	__type(value, struct exec_record);
 } scratch SEC(".maps");
 
-__noinline int walk_on(__u32 number)
+__noinline int walk_step_of(__u32 number)
 {
 	struct exec_record *record = bpf_map_lookup_elem(&scratch, &number);
 
@@ -117,7 +117,7 @@ int process_exit(__u64 *ctx)
 
 	/*
 	 * do_exit() counts signal->live down before this tracepoint, so 0 is the last thread, whichever it is. The leader may
-	 * have gone before it. Two last threads on two CPUs may both see 0: user space takes the first.
+	 * have exited before it. Two last threads on two CPUs may both see 0: user space takes the first.
 	 */
 	if (BPF_CORE_READ(task, signal, live.counter))
 		return 0;

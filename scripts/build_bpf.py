@@ -33,11 +33,11 @@ TARGETS = {"x86_64": "x86", "aarch64": "arm64"}
 # object name -> (source, extra flags)
 OBJECTS = {
     "process": ("process.bpf.c", []),
-    "file_open": ("file_open.bpf.c", []),
+    "file_open": ("file_open/file_open.bpf.c", []),
     "openssl_api": ("openssl_api.bpf.c", ["-DATTACH_COOKIES"]),
     "openssl_api_rows": ("openssl_api.bpf.c", []),
-    "wire": ("wire.bpf.c", []),
-    "wire_calls": ("wire_calls.bpf.c", []),
+    "wire": ("wire/wire.bpf.c", []),
+    "wire_calls": ("wire/wire_calls.bpf.c", []),
 }
 
 

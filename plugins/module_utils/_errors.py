@@ -1,15 +1,15 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one exception root of the host side.
+"""The exception whose message the user sees. The host side raises no other on purpose.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
 
 
 class AuditError(Exception):
-    """Something the user must know and can act on.
+    """The audit can't be done as requested. The message says why, and what to do.
 
-    A module catches this once and ends with ``fail_json(msg=str(error))``; the message says the remedy.
+    A module catches it in one place and ends with ``fail_json(msg=str(error))``.
     """
 
     def __init__(self, message, code=None):

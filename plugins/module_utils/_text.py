@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bytes from the kernel as JSON-safe text, and times as UTC text.
+"""Converts bytes from the kernel to text that JSON can hold, and times to UTC text.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -14,8 +14,8 @@ def to_text(raw):
     """Decode a file name, an argument or a comm.
 
     :arg raw: bytes as the kernel holds them; any byte but NUL may occur in a file name.
-    :returns: ``(text, escaped)``. Where raw is UTF-8, text is it unchanged and escaped is False. Otherwise each byte that is
-        not UTF-8 is written ``\\xHH``, a literal backslash is doubled so that the text can be turned back, and escaped is True.
+    :returns: ``(text, escaped)``, str and bool. Valid UTF-8 is returned unchanged, with escaped False. Otherwise each byte that is not
+        UTF-8 becomes ``\\xHH``, a literal backslash is doubled so that the text can be decoded again, and escaped is True.
     """
     try:
         return raw.decode("utf-8"), False
@@ -24,7 +24,13 @@ def to_text(raw):
 
 
 def put_text(entry, key, raw, truncated=False):
-    """Set ``entry[key]`` to the text of raw (None stays None), and the marks ``key_escaped``, ``key_truncated`` where they hold."""
+    """Store bytes as text in a JSON object, with ``KEY_escaped`` and ``KEY_truncated`` where they are true.
+
+    :arg entry: dict, which is changed.
+    :arg key: str.
+    :arg raw: bytes as the kernel holds them, or None, which is stored as None.
+    :arg truncated: bool, raw is not complete.
+    """
     if raw is None:
         entry[key] = None
         return
@@ -36,7 +42,11 @@ def put_text(entry, key, raw, truncated=False):
 
 
 def utc(seconds):
-    """Seconds since the epoch (float, or None) as ``2026-01-31T12:00:00.123456Z`` (or None)."""
+    """Format a time as ``2026-01-31T12:00:00.123456Z``.
+
+    :arg seconds: float, since the epoch; or None.
+    :returns: str; None for None.
+    """
     if seconds is None:
         return None
     moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)

@@ -9,7 +9,7 @@ import os
 import re
 import subprocess
 
-import support
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import environment, run, tool
 from host import DRIVER_CORE, LOAD_CORE, cpu_seconds, pinned
 from measure import Result, interleave
 from nginx import BIG_BYTES, BIG_NAME, server
@@ -20,12 +20,12 @@ def bulk(bench):
     wanted = bench.choose(20, 4)
     with server(bench.folder) as site:
         url = "https://localhost:%d/%s" % (site.ports["TLS 1.3"], BIG_NAME)
-        command = pinned(DRIVER_CORE, support.tool("curl", "curl"), "--silent", "--fail", "--cacert", site.certificate, "--resolve",
+        command = pinned(DRIVER_CORE, tool("curl", "curl"), "--silent", "--fail", "--cacert", site.certificate, "--resolve",
                          "localhost:%d:127.0.0.1" % site.ports["TLS 1.3"], "--write-out", "%{time_total}\n")
 
         def measure(times):
             cpu = cpu_seconds(site.worker)
-            seconds = sum(map(float, support.run(*command, *["--output", "/dev/null", url] * times).stdout.split()))
+            seconds = sum(map(float, run(*command, *["--output", "/dev/null", url] * times).stdout.split()))
             return {"MB/s": times * BIG_BYTES / 1e6 / seconds, "worker CPU s/GB": (cpu_seconds(site.worker) - cpu) / (times * BIG_BYTES / 1e9)}
 
         measure(1)  # into the page cache
@@ -38,8 +38,8 @@ def bulk(bench):
 
 def _speed(algorithm, size, seconds):
     """Blocks in a second of wall clock, and in a second of CPU: openssl's own CPU figure leaves out system time, where a hit is spent."""
-    command = pinned(LOAD_CORE, support.tool("openssl", "openssl"), "speed", "-elapsed", "-mr", "-seconds", seconds, "-evp", algorithm, "-bytes", size)
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=support.environment()) as process:
+    command = pinned(LOAD_CORE, tool("openssl", "openssl"), "speed", "-elapsed", "-mr", "-seconds", seconds, "-evp", algorithm, "-bytes", size)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment()) as process:
         output = process.stdout.read()
         _pid, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)

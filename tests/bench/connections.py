@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """New TLS connections a second of a busy nginx: the load runs all the time, and windows open and close beside it.
 
-A window costs most in its first second, until the costliest functions are let go (_probes/budget.py). So a window has to be as long as a real one, and
-what follows the first seconds is told apart.
+A window costs most in its first second, until the costliest functions are detached (_probes/budget.py). So a window has to be as long as a real one, and
+what follows the first seconds is reported apart.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import tempfile
 import time
 from typing import NamedTuple
 
-import support
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import end, environment, tool
 from host import DRIVER_CORE, pinned
 from measure import Pairs, Result, Row, value_row
 from nginx import server
@@ -48,7 +48,7 @@ LOADS = {
 def _command(bench, program, port):
     if program == "client":
         return pinned(DRIVER_CORE, bench.compiled("client", "-static", "-s", "-lssl", "-lcrypto"), port, _CONNECTIONS)
-    return pinned(DRIVER_CORE, support.tool("wrk", "wrk"), "--threads", 1, "--connections", _CONNECTIONS, "--duration", "3600s",
+    return pinned(DRIVER_CORE, tool("wrk", "wrk"), "--threads", 1, "--connections", _CONNECTIONS, "--duration", "3600s",
                   "--header", "Connection: close", "https://127.0.0.1:%d/" % port)
 
 
@@ -56,14 +56,14 @@ def _command(bench, program, port):
 def _running(bench, program, port, settle):
     """The load around the block; one connection for each request."""
     with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen(_command(bench, program, port), stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=support.environment())
+        process = subprocess.Popen(_command(bench, program, port), stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment())
         try:
             time.sleep(settle)
             yield
             ended = process.poll()
         finally:
             # wrk says then what it did; what a shell started in its background has SIGINT ignored, and so the client
-            support.end(process, signal.SIGINT if program == "wrk" else signal.SIGTERM)
+            end(process, signal.SIGINT if program == "wrk" else signal.SIGTERM)
         output.seek(0)
         said = output.read()
         good = re.search(r"requests in", said) and "Non-2xx" not in said if program == "wrk" else not said
@@ -89,7 +89,7 @@ def _samples(site, number):
 
 
 def _hits(bench, site, load):
-    """Hits for one connection, of a window so short that no function is let go."""
+    """Hits for one connection, of a window so short that no function is detached."""
     before = site.sample()
     with bench.traced(), _running(bench, load.program, site.ports[load.port], 0.3):
         pass

@@ -11,7 +11,8 @@ import pathlib
 import re
 import subprocess
 
-import support
+from ansible_collections.cryptofleet.audit.tests.integration.support.profile import images
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import environment, run, tool
 from host import CORES, lost_row
 from measure import Result, Row, interleave, quartiles, value_row
 
@@ -20,7 +21,7 @@ from measure import Result, Row, interleave, quartiles, value_row
 _CALLS = {"EVP_DigestInit_ex": 20000, "EVP_CipherInit_ex": 20000, "EVP_EncryptInit_ex": 10000, "EVP_MAC_init": 2000}
 _STATISTICS = pathlib.Path("/proc/sys/kernel/bpf_stats_enabled")
 
-_RATE, _SECONDS = 50000, 2  # within the budget too: what is let go on purpose is not lost
+_RATE, _SECONDS = 50000, 2  # within the budget too: what is detached on purpose is not lost
 
 
 @contextlib.contextmanager
@@ -46,7 +47,7 @@ def _own_programs(pid):
 def _runs(pid):
     """Program name -> (runs, ns) of the tracer's programs so far."""
     wanted, total = _own_programs(pid), {}
-    for program in json.loads(support.run(support.tool("bpftool", "bpftool"), "-j", "prog", "list").stdout):
+    for program in json.loads(run(tool("bpftool", "bpftool"), "-j", "prog", "list").stdout):
         if program["id"] in wanted:
             runs, spent = total.get(program["name"], (0, 0))
             total[program["name"]] = runs + program.get("run_cnt", 0), spent + program.get("run_time_ns", 0)
@@ -101,7 +102,7 @@ def events(bench):
     for _each in range(bench.choose(3, 1)):
         with bench.traced() as window:
             commands = [bench.load_command("rate", _RATE // 2, _SECONDS, core=core) for core in (CORES[0], CORES[-1])]
-            processes = [subprocess.Popen(command, stdout=subprocess.PIPE, env=support.environment()) for command in commands]
+            processes = [subprocess.Popen(command, stdout=subprocess.PIPE, env=environment()) for command in commands]
             try:
                 done = [json.loads(process.communicate(timeout=120)[0]) for process in processes]
             finally:
@@ -109,7 +110,7 @@ def events(bench):
                     if process.poll() is None:
                         process.kill()
                         process.wait()
-        counted = [sum(item["count"] for entry in support.images(window.profile, process.pid) for item in entry["operations"]
+        counted = [sum(item["count"] for entry in images(window.profile, process.pid) for item in entry["operations"]
                        if item["function"] == "EVP_DigestInit_ex") for process in processes]
         missing.append(sum(one["count"] for one in done) - sum(counted))
         rates.append(sum(one["count"] / one["seconds"] for one in done))

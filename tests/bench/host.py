@@ -11,7 +11,8 @@ import pathlib
 import re
 import time
 
-import support
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import run, tool
+from ansible_collections.cryptofleet.audit.tests.integration.support.window import traced
 from measure import Row, quartiles
 
 # The load's own core, and the core of whatever drives it. The tracer is pinned nowhere, as on a real host.
@@ -39,7 +40,7 @@ class Bench:
     @contextlib.contextmanager
     def traced(self, **request):
         """The tracer around the block, in a process of its own; its coverage goes into self.windows."""
-        with support.traced(check=False, **request) as window:
+        with traced(check=False, **request) as window:
             yield window
             high_water = high_water_kib(window.pid)
         coverage = window.profile["coverage"]
@@ -55,7 +56,7 @@ class Bench:
 
     def load(self, *arguments):
         """Run load.c on its core. Returns count, seconds, cpu_seconds."""
-        return json.loads(support.run(*self.load_command(*arguments)).stdout)
+        return json.loads(run(*self.load_command(*arguments)).stdout)
 
     def load_command(self, *arguments, core=LOAD_CORE):
         """The command of it."""
@@ -65,13 +66,13 @@ class Bench:
         """A C program of this folder."""
         program = self.folder / name
         if not program.exists():
-            support.run(support.tool("gcc", "gcc"), "-O2", "-Wall", "-o", program, pathlib.Path(__file__).with_name(name + ".c"), *options)
+            run(tool("gcc", "gcc"), "-O2", "-Wall", "-o", program, pathlib.Path(__file__).with_name(name + ".c"), *options)
         return program
 
 
 def pinned(core, *command):
     """The command, pinned to a core; the pid stays that of the command."""
-    return [support.tool("taskset", "util-linux"), "-c", str(core)] + [str(part) for part in command]
+    return [tool("taskset", "util-linux"), "-c", str(core)] + [str(part) for part in command]
 
 
 def cpu_seconds(pid):
@@ -86,7 +87,7 @@ def high_water_kib(pid):
 
 
 def summary(coverage):
-    """What of a window's coverage tells how far its measurement can be trusted."""
+    """What of a window's coverage shows how far its measurement can be trusted."""
     return {
         "probes": {probe["name"]: [probe["status"], probe["hits"], probe["reason"]] for probe in coverage["probes"]},
         "lost": coverage["lost"], "tracer": coverage["tracer"],
@@ -107,7 +108,7 @@ def lost_row(windows, what, most=None):
 def foreign_programs():
     """How many BPF programs of other tracers are loaded, while no window of ours is open: their uprobes make untraced numbers worthless."""
     for _attempt in range(10):  # the kernel frees our own a little after they are detached
-        programs = json.loads(support.run(support.tool("bpftool", "bpftool"), "-j", "prog", "list").stdout)
+        programs = json.loads(run(tool("bpftool", "bpftool"), "-j", "prog", "list").stdout)
         count = sum(program["type"] in _TRACING for program in programs)
         if not count:
             break
@@ -121,6 +122,6 @@ def facts():
     model = re.search(r"^model name\s*: (.*)$", text, re.M)
     return {
         "kernel": os.uname().release, "machine": os.uname().machine, "cpu": model.group(1) if model else None, "cores": len(CORES),
-        "virtual_machine": " hypervisor" in text, "openssl": support.run("openssl", "version").stdout.strip(),
+        "virtual_machine": " hypervisor" in text, "openssl": run("openssl", "version").stdout.strip(),
         "load_average_before": os.getloadavg(),
     }

@@ -14,9 +14,9 @@ import subprocess
 import time
 from typing import NamedTuple
 
-import support
+from ansible_collections.cryptofleet.audit.tests.integration.support.pki import make_site
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import end, environment, tool
 from host import CORES, LOAD_CORE, cpu_seconds
-from support_pki import make_site
 
 BIG_NAME, BIG_BYTES = "big", 500_000_000
 
@@ -106,8 +106,8 @@ def server(parent):
         folder=folder, mask=mask, certificate=certificate, key=key, tls12=ports["TLS 1.2"], tls13=ports["TLS 1.3"],
         tickets=ports["TLS 1.3 tickets"], status=ports["status"]))
     with open(folder / "stderr", "wb") as errors:
-        master = subprocess.Popen([support.tool("nginx", "nginx-light"), "-p", str(folder), "-c", str(folder / "nginx.conf")],
-                                  stdin=subprocess.DEVNULL, stderr=errors, env=support.environment())
+        master = subprocess.Popen([tool("nginx", "nginx-light"), "-p", str(folder), "-c", str(folder / "nginx.conf")],
+                                  stdin=subprocess.DEVNULL, stderr=errors, env=environment())
     site = None
     try:
         deadline = time.monotonic() + 30
@@ -122,4 +122,4 @@ def server(parent):
     finally:
         if site:
             site.close()
-        support.end(master, signal.SIGTERM)
+        end(master, signal.SIGTERM)

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 
-import support
+from ansible_collections.cryptofleet.audit.tests.integration.support.programs import CHECKOUT, COLLECTIONS, SYSTEM_PYTHON, environment
 from host import cpu_seconds
 from measure import Result, value_row
 
@@ -47,8 +47,8 @@ def _module(folder):
     done = subprocess.run(
         [pathlib.Path(sys.executable).parent / "ansible", "localhost", "-m", "cryptofleet.audit.crypto_profile", "-a", "duration=1 return_document=true",
          "-e", "ansible_python_interpreter=%s" % interpreter],
-        cwd=support.CHECKOUT, capture_output=True, text=True, stdin=subprocess.DEVNULL,
-        env=support.environment(ANSIBLE_STDOUT_CALLBACK="ansible.builtin.minimal", LC_ALL="C.UTF-8"))
+        cwd=CHECKOUT, capture_output=True, text=True, stdin=subprocess.DEVNULL,
+        env=environment(ANSIBLE_STDOUT_CALLBACK="ansible.builtin.minimal", LC_ALL="C.UTF-8"))
     if done.returncode:
         raise RuntimeError("the module failed:\n%s%s" % (done.stdout, done.stderr))
     profile = json.JSONDecoder().raw_decode(done.stdout[done.stdout.index("=> {") + 3:])[0]["profile"]
@@ -66,9 +66,9 @@ def _alone(_folder):
         began = time.time()
         # the shell in between for the same reason as above
         process = subprocess.Popen(
-            ["/bin/sh", "-c", '"$@"; exit "$?"', "sh", support.SYSTEM_PYTHON, str(pathlib.Path(__file__).with_name("tracer_alone.py")),
+            ["/bin/sh", "-c", '"$@"; exit "$?"', "sh", SYSTEM_PYTHON, str(pathlib.Path(__file__).with_name("tracer_alone.py")),
              "1", str(announce)], stdin=subprocess.DEVNULL, stdout=output, pass_fds=[announce],
-            env=support.environment(PYTHONPATH=str(support.COLLECTIONS), PYTHONDONTWRITEBYTECODE="1"))
+            env=environment(PYTHONPATH=str(COLLECTIONS), PYTHONDONTWRITEBYTECODE="1"))
         os.close(announce)
         said = lines.readline()
         entered = time.time()

@@ -13,9 +13,9 @@ import struct
 import time
 
 from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel import syscalls
+from ansible_collections.cryptofleet.audit.tests.integration.support.wire import hello, ipv4, ipv6, run_program, tap, tcp, udp
 from host import DRIVER_CORE, LOAD_CORE
 from measure import Result, interleave, value_row
-from support_wire import hello, ipv4, ipv6, run_program, tap, tcp, udp
 
 _PROGRAMS = ("wire_egress", "wire_ingress")
 _PACKETS = {

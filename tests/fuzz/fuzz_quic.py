@@ -7,7 +7,7 @@ from __future__ import annotations
 import functools
 
 from ansible_collections.cryptofleet.audit.plugins.module_utils._wire import quic_initial
-from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.quic_initial import MAX_PACKETS, QuicInitials, connection_id
+from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.quic_initial import MAX_PACKETS, QuicInitials
 from ansible_collections.cryptofleet.audit.tests.unit.support.quic_peer import (
     EXAMPLE_HELLO,
     EXAMPLE_RETRY,
@@ -51,6 +51,5 @@ def check(data):
             number += 1
         for message in connection.feed(of_client, datagram):
             assert isinstance(message.body, bytes) and len(message.body) <= MAX_MESSAGE
-        connection_id(of_client, datagram)
         assert connection._packets <= MAX_PACKETS + 1 and len(connection._keys) <= 8
         assert all(len(side._buffer) <= 1 << 16 for side in connection._sides.values())

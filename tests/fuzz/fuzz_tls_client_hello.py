@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
-from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.hello_cache import client_shapes
-from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.tls_messages import MalformedMessage, client_hello
+from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.hello_cache import client_hello_cache
+from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.tls_hellos import client_hello
+from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.tls_messages import MalformedMessage
 from ansible_collections.cryptofleet.audit.tests.unit.support.tls_recordings import RECORDINGS, hellos
 
-SHAPES = client_shapes(client_hello)
+CACHE = client_hello_cache(client_hello)
 
 
 def seeds():
@@ -21,7 +22,7 @@ def check(data):
     except MalformedMessage:
         hello = None
     try:
-        assert SHAPES.parse(data) == hello
+        assert CACHE.parse(data) == hello
     except MalformedMessage:
         assert hello is None
     if hello is None:

@@ -1,18 +1,19 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Any bytes as what a server says: the first octet tells as which message, and of which cipher suite."""
+"""Any bytes as what a server says: the first byte says as which message, and of which cipher suite."""
 
 from __future__ import annotations
 
 from ansible_collections.cryptofleet.audit.plugins.module_utils._wire import tls_messages as tls
-from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.hello_cache import server_shapes
+from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.hello_cache import server_hello_cache
+from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.tls_hellos import server_hello
 from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.tls_stream import TlsStream
 from ansible_collections.cryptofleet.audit.tests.unit.support.tls_recordings import RECORDINGS
 
 # ECDHE, DHE, each signed, with a pre-shared key, and anonymous; RSA; unknown
 SUITES = [0xC02F, 0x009E, 0xC037, 0x00AA, 0xC0AA, 0xC018, 0x0034, 0x002F, 0x9999]
 
-SHAPES = server_shapes(tls.server_hello)
+CACHE = server_hello_cache(server_hello)
 
 
 def seeds():
@@ -31,8 +32,8 @@ def check(data):
     kind, body = data[:1], data[1:]
     try:
         if kind == b"\x00":
-            hello = SHAPES.parse(body)
-            assert hello == tls.server_hello(body)
+            hello = CACHE.parse(body)
+            assert hello == server_hello(body)
             assert all(0 <= code <= 0xFFFF for code in (hello.version, hello.cipher_suite, hello.group or 0))
         elif kind == b"\x01":
             found = tls.certificates(body)

@@ -32,7 +32,7 @@ def seeds():
 
 def check(data):
     stream, general = TlsStream(), TlsStream()
-    general._follow()  # as if the first segment were none that is taken at once
+    general._start_reassembly()  # as if the first segment were none that is taken at once
     dropped = 0
     for sequence, octets, payload_size in segments(data):
         messages = stream.feed(sequence, octets, payload_size)

@@ -25,7 +25,7 @@ _OPERATIONS = {
 _WITH_LIBSSL = ("tls_client", "tls_curl", "tls_server")
 _WITH_LIBCRYPTO = ("digests", "encryptions", "new_certificate", "many_inits", "untouched_name", *_WITH_LIBSSL)
 # the checks that fail where anything is lost, whatever it is
-_LOSS_CHECKS = ("coverage is complete, but for what this kernel can't tell", "nothing else is lost", "no probe has lost anything else")
+_LOSS_CHECKS = ("coverage is complete, but for what this kernel can't report", "nothing else is lost", "no probe has lost anything else")
 _BUILD_ID_NOTE = b"\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0"
 
 
@@ -62,9 +62,11 @@ def only_lost(checks: Checks) -> bool:
 def _coverage(checks: Checks, profile: Entry, load: Load) -> None:
     coverage = profile["coverage"]
     unseen = 0 if load.rings_are_seen else RING_OPENS
-    reasons = [f"{unseen} opens went through io_uring and were not looked into: their files are missing"] if unseen else []
+    codes = ["io_uring_opens"] if unseen else []
     complete, nothing, of_probes = _LOSS_CHECKS
-    checks.equal(complete, (not unseen, reasons), (coverage["complete"], coverage["reasons"]))
+    checks.equal(complete, (not unseen, codes), (coverage["complete"], [reason["code"] for reason in coverage["reasons"] if reason["effect"] == "incomplete"]))
+    checks.equal("the whole host is covered, and every process of the load", ("all", []),
+                 (coverage["scope"]["processes"], sorted({entry["pid"] for entry in coverage["scope"]["excluded"]} & {ran.pid for ran in load.ran})))
     lost = {"io_uring_opens": unseen} if unseen else {}
     checks.equal(nothing, lost, coverage["lost"])
     checks.equal(of_probes, {"file_open": lost} if lost else {},
@@ -75,7 +77,7 @@ def _coverage(checks: Checks, profile: Entry, load: Load) -> None:
         checks.holds(f"probe {probe['name']} is attached", probe["status"] == "attached", "attached",
                      {key: probe.get(key) for key in ("status", "reason", "errno", "verifier_log") if probe.get(key)})
         checks.holds(f"probe {probe['name']} has hits", probe["hits"] > 0, "more than 0", probe["hits"])
-    checks.equal("the window ended because it was told to", "signal", profile["window"]["ended_because"])
+    checks.equal("the window ended by a signal", "signal", profile["window"]["ended_because"])
 
 
 # --- processes ------------------------------------------------------------------------------------------------------------------

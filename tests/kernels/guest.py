@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run one command on this machine's userland under another kernel.
 
-The guest is emulated (TCG): a /dev/kvm may exist on a machine whose back end boots no distribution kernel, so it is never looked at.
+The guest is emulated (TCG): a /dev/kvm may exist on a machine whose back end boots no distribution kernel, so it is never used.
 Its / is the given root over virtiofs, read-only under a tmpfs overlay. One folder is shared for writing: what the command prints, its exit code
 and any file it leaves in $GUEST_RESULTS come back through it, apart from the console, which carries only the kernel's and init's words.
 """

@@ -16,19 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from checks import Checks
+from window import collections
 
 # the second line would be loaded by the kernel when it looks for an algorithm, but not always in time where it is emulated
 _MODULES = ("xfrm_user", "esp4", "wireguard", "dm-crypt", "loop",
             "ctr", "gcm", "seqiv", "authenc", "echainiv")
 _SECRETS = {"aead": os.urandom(36), "cipher": os.urandom(16), "mac": os.urandom(32)}
-# it says what it found, and then stays to be looked at
-_READ = """
-import json, sys
-sys.path.insert(0, %r)
-from window import utility
-print(json.dumps(utility("_host.read").read_host_crypto()), flush=True)
-sys.stdin.read()
-"""
+_READER = Path(__file__).resolve().parents[1] / "integration" / "programs" / "read_host_crypto.py"
 _ENDS = ("src", "192.0.2.1", "dst", "192.0.2.2")
 
 
@@ -45,19 +39,19 @@ def check_host() -> Checks:
     _run("ip", "xfrm", "policy", "add", "src", "10.0.0.0/24", "dst", "10.1.0.0/24", "dir", "out", "tmpl", *_ENDS, "proto", "esp", "mode", "tunnel")
     device = _volume()
     checks = Checks()
-    with subprocess.Popen([sys.executable, "-c", _READ % str(Path(__file__).parent)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as reader:
-        told = json.loads(reader.stdout.readline())
+    with subprocess.Popen([sys.executable, _READER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=dict(os.environ, PYTHONPATH=collections())) as reader:
+        reported = json.loads(reader.stdout.readline())
         known = [name for name, place in (("its own result", b"rfc4106(gcm(aes))"), *_SECRETS.items()) if _in_memory(reader.pid, place)]
         reader.stdin.close()
     checks.equal("host_crypto: no key of IPsec is left in the reader's memory", ["its own result"], known)
-    _check_ipsec(checks, told["ipsec"])
-    checks.equal("host_crypto: WireGuard interfaces", [{"name": "wg-test"}], told["wireguard"]["interfaces"])
-    checks.equal("host_crypto: kTLS has counters where its module is loaded", (ktls, ktls), (told["ktls"]["available"], "TlsTxSw" in told["ktls"]["counters"]))
-    checks.equal("host_crypto: the mapping", [{"device": "dm-0", "type": "LUKS2", "underlying": [device], "name": "vault"}], told["storage"]["mappings"])
+    _check_ipsec(checks, reported["ipsec"])
+    checks.equal("host_crypto: WireGuard interfaces", [{"name": "wg-test"}], reported["wireguard"]["interfaces"])
+    checks.equal("host_crypto: kTLS has counters where its module is loaded", (ktls, ktls), (reported["ktls"]["available"], "TlsTxSw" in reported["ktls"]["counters"]))
+    checks.equal("host_crypto: the mapping", [{"device": "dm-0", "type": "LUKS2", "underlying": [device], "name": "vault"}], reported["storage"]["mappings"])
     checks.equal("host_crypto: its header", [(device, 2, "aes-xts-plain64", 512, "pbkdf2", "sha256", 1000)],
                  [(header["device"], header["version"], header["cipher"], header["key_bits"], slot["kdf"], slot["kdf_hash"], slot["iterations"])
-                  for header in told["storage"]["luks"] for slot in header["slots"]])
-    signatures = told["modules"]["signatures"]
+                  for header in reported["storage"]["luks"] for slot in header["slots"]])
+    signatures = reported["modules"]["signatures"]
     checks.equal("host_crypto: signatures of modules could be read", [], [entry for entry in signatures if entry["signed"] is None])
     for signature in signatures:
         path = signature["path"]
@@ -66,19 +60,19 @@ def check_host() -> Checks:
     return checks
 
 
-def _check_ipsec(checks: Checks, told: dict[str, Any]) -> None:
+def _check_ipsec(checks: Checks, reported: dict[str, Any]) -> None:
     fields = ("protocol", "mode", "encryption", "encryption_key_bits", "authentication", "authentication_key_bits", "tag_bits", "aead", "encapsulated", "count")
     checks.equal("host_crypto: IPsec associations", [
         ("ESP", "tunnel", "rfc4106(gcm(aes))", 288, None, None, 128, True, False, 2),
         ("ESP", "transport", "cbc(aes)", 128, "hmac(sha256)", 256, 128, False, True, 1)],
-        [tuple(entry[field] for field in fields) for entry in told["associations"]])
+        [tuple(entry[field] for field in fields) for entry in reported["associations"]])
     checks.equal("host_crypto: IPsec policies", [{"direction": "out", "action": "allow", "templates": [{"protocol": "ESP", "mode": "tunnel"}], "count": 1}],
-                 told["policies"])
-    checks.equal("host_crypto: all of IPsec could be read", [], told["unreadable"])
+                 reported["policies"])
+    checks.equal("host_crypto: all of IPsec could be read", [], reported["unreadable"])
 
 
-def _in_memory(pid: int, octets: bytes) -> bool:
-    """Whether octets are in the memory of a process."""
+def _in_memory(pid: int, data: bytes) -> bool:
+    """Whether data are in the memory of a process."""
     with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
         for line in Path(f"/proc/{pid}/maps").read_text(encoding="utf-8").splitlines():
             fields = line.split()
@@ -86,7 +80,7 @@ def _in_memory(pid: int, octets: bytes) -> bool:
                 continue
             begin, end = (int(part, 16) for part in fields[0].split("-"))
             memory.seek(begin)
-            if octets in memory.read(end - begin):
+            if data in memory.read(end - begin):
                 return True
     return False
 

@@ -39,7 +39,7 @@ exec $bb switch_root /newroot {EXCHANGE}/busybox sh {EXCHANGE}/init
 
 @dataclass(frozen=True)
 class Session:
-    """What the second script is told."""
+    """Parameters of the second script."""
 
     command: list[str]
     environment: dict[str, str]

@@ -158,7 +158,7 @@ class KernelStore:
 
 
 def _image_parts(apt: Apt, image: Package) -> list[Package]:
-    """From 7.x on a kernel is split over linux-image, -binary, -modules and -base: what it depends on tells."""
+    """From 7.x on a kernel is split over linux-image, -binary, -modules and -base: its dependencies name them."""
     parts = {image.name: image}
     queue = [image]
     while queue:

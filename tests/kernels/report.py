@@ -70,6 +70,6 @@ def table(reports: list[KernelReport]) -> str:
 def _shown(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, default=str)
     if len(text) > _MAX_SHOWN:
-        # both ends: a list tells by its beginning, a traceback by its end
+        # both ends: of a list the beginning matters, of a traceback the end
         text = f"{text[:_MAX_SHOWN // 2]} ... ({len(text)} characters) ... {text[-_MAX_SHOWN:]}"
     return text.replace("\n", "\n            ")

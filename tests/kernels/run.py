@@ -101,7 +101,7 @@ class Runner:
         shares = [(checkout, CHECKOUT)]
         try:
             if case.old_libbpf:
-                # libbpf before 0.6 can't tell its version: the engine says its name
+                # libbpf before 0.6 does not export its version: the engine says its name
                 command = ["sh", "-c", _TAKE_OLD_LIBBPF, "sh", *command, "--libbpf", "libbpf.so.0"]
                 shares.append((old_libbpf(kernel.arch, self._options.refresh), OLD_LIBBPF_AT))
             job = self.job(kernel, command, str(CHECKOUT), tuple(shares))
@@ -163,7 +163,7 @@ def _run_tests(runner: Runner, cases: list[Case], jobs: int) -> int:
 
 
 def _copy_of_checkout(folder: Path) -> Path:
-    """Every kernel tests the same state, though the run takes minutes and somebody may go on editing."""
+    """Every kernel tests the same state, though the run takes minutes and files may be edited meanwhile."""
     return Path(shutil.copytree(CHECKOUT, folder / "checkout", symlinks=True, ignore=shutil.ignore_patterns(".*", "__pycache__", "output")))
 
 

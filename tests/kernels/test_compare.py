@@ -47,7 +47,7 @@ def _profile(load: Load) -> Profile:
     processes.append({**_process(load, Ran("digests", chain.pid, load.openssl, 0)), "exec_number": 3})
     return {
         "engine": {"grade": "full"}, "window": {"ended_because": "signal"}, "processes": processes,
-        "coverage": {"complete": True, "reasons": [], "lost": {},
+        "coverage": {"complete": True, "scope": {"processes": "all", "excluded": []}, "reasons": [], "lost": {},
                      "probes": [{"name": name, "status": "attached", "hook": "x", "hits": 1, "lost": {}} for name in PROBES]},
     }
 
@@ -108,7 +108,7 @@ def _deaf(profile: Profile, load: Load) -> Profile:
     load.rings_are_seen = False
     _step(profile, "ring_opens")["files"] = _files(load, "ring_opens")
     profile["coverage"].update(complete=False, lost={"io_uring_opens": RING_OPENS}, reasons=[
-        f"{RING_OPENS} opens went through io_uring and were not looked into: their files are missing"])
+        {"code": "io_uring_opens", "effect": "incomplete"}])
     profile["coverage"]["probes"][0]["lost"] = {"io_uring_opens": RING_OPENS}
     return profile
 
@@ -118,8 +118,8 @@ def test_what_a_kernel_can_not_tell_has_to_be_said(deaf: Profile, load: Load) ->
 
 
 @pytest.mark.parametrize(("fault", "check"), [
-    (lambda p: p["coverage"].update(complete=True), "coverage is complete, but for what this kernel can't tell"),
-    (lambda p: p["coverage"]["reasons"].append("another"), "coverage is complete, but for what this kernel can't tell"),
+    (lambda p: p["coverage"].update(complete=True), "coverage is complete, but for what this kernel can't report"),
+    (lambda p: p["coverage"]["reasons"].append({"code": "ring_full", "effect": "incomplete"}), "coverage is complete, but for what this kernel can't report"),
     (lambda p: p["coverage"]["lost"].update(io_uring_opens=RING_OPENS - 1), "nothing else is lost"),
     (lambda p: p["coverage"]["lost"].update(ring_full=1), "nothing else is lost"),
     (lambda p: p["coverage"]["probes"][0].update(lost={}), "no probe has lost anything else"),
@@ -147,7 +147,7 @@ def test_a_fault_is_found_beside_it(deaf: Profile, load: Load, fault: Callable[[
     (lambda p: p["processes"].pop(), "exec_chain: openssl is an image of its own"),
     (lambda p: _step(p, "digests").update(pid=1), "digests (pid 100): the process is in the profile"),
     (lambda p: _step(p, "encryptions").update(cmdline=["pass:correct-horse-battery"]), "the password on a command line is redacted"),
-    (lambda p: p["coverage"].update(complete=False), "coverage is complete, but for what this kernel can't tell"),
+    (lambda p: p["coverage"].update(complete=False), "coverage is complete, but for what this kernel can't report"),
     (lambda p: p["coverage"]["lost"].update(ring_full=1), "nothing else is lost"),
     (lambda p: p["coverage"]["probes"][0].update(lost={"user_fault": 1}), "no probe has lost anything else"),
     (lambda p: _step(p, "ring_opens")["files"][0].update(count=1), "ring_opens: server.pem is counted"),

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The runner's own tests: what can be told without a guest or a network."""
+"""The runner's own tests: what can be tested without a guest or a network."""
 
 from __future__ import annotations
 

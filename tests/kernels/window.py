@@ -27,7 +27,7 @@ SLOWER = 50
 
 
 @functools.cache
-def _collections() -> str:
+def collections() -> str:
     """A folder in which this checkout is the collection, whatever collections are installed."""
     base = Path(tempfile.mkdtemp(prefix="collections-"))
     namespace = base / "ansible_collections" / "cryptofleet"
@@ -38,8 +38,8 @@ def _collections() -> str:
 
 def utility(name: str) -> Any:
     """A module_utils module of the checkout, such as `_window.tracer`."""
-    if _collections() not in sys.path:
-        sys.path.insert(0, _collections())
+    if collections() not in sys.path:
+        sys.path.insert(0, collections())
     return importlib.import_module(f"ansible_collections.cryptofleet.audit.plugins.module_utils.{name}")
 
 
@@ -103,7 +103,7 @@ def main() -> None:
         return run(window)
 
     module.Window.run = marked
-    budget = utility("_probes.budget")  # of real time: functions must not be let go because the machine is emulated
+    budget = utility("_probes.budget")  # of real time: functions must not be detached because the machine is emulated
     budget.BURST_NS *= SLOWER
     budget.INTERNAL_BURST_NS *= SLOWER
     profile = module.trace(utility("_window.request").Request(duration=WINDOW_SECONDS))

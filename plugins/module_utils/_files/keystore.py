@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Key stores that hold several keys: PKCS #12, JKS, JCEKS, BKS and Kerberos keytabs. Keys in them are counted and skipped.
+"""Key stores, which hold several keys: PKCS #12, JKS, JCEKS, BKS and Kerberos keytabs. Keys in them are counted, and skipped unread.
 
-Every function takes `FileOctets`. Those for JKS, BKS and keytabs return facts, or None where the file is not what its first octets say.
+Every function takes `FileBytes`. Those for JKS, BKS and keytabs return None where the file only begins like one.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -12,15 +12,16 @@ from __future__ import annotations
 from .._formats import oids
 from .._formats.certificate import certificate_facts
 from .._formats.der import CONTEXT_0, INTEGER, OCTET_STRING, SEQUENCE, DerError, algorithm, expect, header, oid_text
-from .private_key import encryption_facts, kdf_facts, small
+from .private_key import encryption_facts, kdf_facts, read_count
 
 _MAX_ENTRIES = 5000
-_MAX_CHAIN = 100
-_MAX_CERTIFICATE = 1 << 16
-_MAX_TAIL = 1024  # octets of MacData (RFC 7292, 4); about 150 in practice
+_MAX_CHAIN = 100  # certificates of one key
+_MAX_SAFES = 50  # SafeContents of a PKCS #12 file
+_MAX_CERTIFICATE = 1 << 16  # bytes
+_MAX_TAIL = 1024  # bytes of MacData (RFC 7292, 4), about 150 in practice; and of an AlgorithmIdentifier
 
 JKS, JCEKS = b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce"  # JavaKeyStore.java and JceKeyStore.java of OpenJDK
-_JKS_DIGEST = 20  # octets of the SHA-1 at the end, the same sources
+_JKS_DIGEST = 20  # bytes of the SHA-1 at the end, the same sources
 _PRIVATE_KEY, _TRUSTED_CERTIFICATE, _SECRET_KEY = 1, 2, 3  # entry tags, the same sources
 
 _KEY_BAG, _SHROUDED_BAG, _CERT_BAG, _SECRET_BAG = ("1.2.840.113549.1.12.10.1." + number for number in "1235")  # RFC 7292, 4.2
@@ -34,27 +35,31 @@ _ENCTYPES = {
 }
 
 
-def _number(octets, offset, length):
-    """A big-endian number. :returns: int, or -1 where it is not all there."""
-    data = octets.get(offset, length)
+def _number(source, offset, length):
+    """Read a big-endian number of length bytes at offset.
+
+    :returns: int; -1 where the file ends before.
+    """
+    data = source.read(offset, length)
     return int.from_bytes(data, "big") if len(data) == length else -1
 
 
-def jks(octets):
-    """JKS and JCEKS: magic, version, count, then entries (OpenJDK's JavaKeyStore.java, engineLoad).
+def jks(source):
+    """Read a JKS or JCEKS key store: magic, version, count, then entries (OpenJDK's JavaKeyStore.java, engineLoad).
 
-    :returns: facts: private_keys, certificates (trusted ones), secret_keys, certificate (facts of the first), or None.
-        A secret key of JCEKS is a serialized object of unknown length: counting ends there, truncated is True.
+    :arg source: `FileBytes`.
+    :returns: dict, or None where it is malformed: version, entries, private_keys, certificates (trusted ones), secret_keys, certificate (facts
+        of the first one). truncated is True where counting stopped: a secret key of JCEKS is a serialized object of unknown length.
     """
-    version, count = _number(octets, 4, 4), _number(octets, 8, 4)
+    version, count = _number(source, 4, 4), _number(source, 8, 4)
     if version not in (1, 2) or count < 0:
         return None
     facts = {"version": version, "entries": count, "private_keys": 0, "certificates": 0, "secret_keys": 0}
     offset = 12
     for number in range(min(count, _MAX_ENTRIES)):
-        tag = _number(octets, offset, 4)
-        alias = _number(octets, offset + 4, 2)
-        offset += 6 + max(alias, 0) + 8  # the date is 8 octets
+        tag = _number(source, offset, 4)
+        alias = _number(source, offset + 4, 2)
+        offset += 6 + max(alias, 0) + 8  # the date has 8 bytes
         if tag == _SECRET_KEY:
             facts["secret_keys"] += 1
             facts["truncated"] = True
@@ -64,26 +69,26 @@ def jks(octets):
         chain = 1
         if tag == _PRIVATE_KEY:
             facts["private_keys"] += 1
-            offset += 4 + max(_number(octets, offset, 4), 0)
-            chain = _number(octets, offset, 4)
+            offset += 4 + max(_number(source, offset, 4), 0)
+            chain = _number(source, offset, 4)
             offset += 4
         else:
             facts["certificates"] += 1
         if not 0 <= chain <= _MAX_CHAIN:
             return None
         for link in range(chain):
-            offset += 2 + max(_number(octets, offset, 2), 0) if version == 2 else 0
-            length = _number(octets, offset, 4)
+            offset += 2 + max(_number(source, offset, 2), 0) if version == 2 else 0
+            length = _number(source, offset, 4)
             if length < 0:
                 return None
             if "certificate" not in facts and length <= _MAX_CERTIFICATE:
-                facts["certificate"] = _certificate(octets.get(offset + 4, length))
+                facts["certificate"] = _certificate(source.read(offset + 4, length))
             offset += 4 + length
-        if offset > octets.size:
+        if offset > source.size:
             return None
     if count > _MAX_ENTRIES:
         facts["truncated"] = True
-    elif offset + _JKS_DIGEST != octets.size:
+    elif offset + _JKS_DIGEST != source.size:
         return None
     return facts
 
@@ -95,28 +100,34 @@ def _certificate(data):
         return None
 
 
-def bks(octets):
-    """BouncyCastle's BKS (BcKeyStoreSpi.java, engineStore): version, salt of 20 octets, iterations, entries. :returns: facts or None."""
-    version, salt, iterations = _number(octets, 0, 4), _number(octets, 4, 4), _number(octets, 28, 4)
-    if version not in (1, 2) or salt != 20 or not 1024 <= iterations < 2048 or octets.size < 53:  # 1024 + 10 random bits; 20 of HMAC
+def bks(source):
+    """Read the head of a BouncyCastle BKS key store (BcKeyStoreSpi.java, engineStore): version, salt of 20 bytes, iterations, entries.
+
+    :arg source: `FileBytes`.
+    :returns: dict: version, iterations; None where it is malformed.
+    """
+    version, salt, iterations = _number(source, 0, 4), _number(source, 4, 4), _number(source, 28, 4)
+    if version not in (1, 2) or salt != 20 or not 1024 <= iterations < 2048 or source.size < 53:  # 1024 + 10 random bits; 20 of HMAC
         return None
-    if _number(octets, 32, 1) > 4:  # 0 end, 1 certificate, 2 key, 3 secret, 4 sealed
+    if _number(source, 32, 1) > 4:  # 0 end, 1 certificate, 2 key, 3 secret, 4 sealed
         return None
     return {"version": version, "iterations": iterations}
 
 
-def keytab(octets):
-    """A Kerberos keytab, version 0x502 (MIT Kerberos documentation, 'Keytab file format').
+def keytab(source):
+    """Read a Kerberos keytab, version 0x502 (MIT Kerberos documentation, 'Keytab file format').
 
-    :returns: facts: entries, encryption_types (name -> count); no principal names. None where the records don't fit the file.
+    :arg source: `FileBytes`.
+    :returns: dict: entries, encryption_types (dict of name -> count), truncated where there are more entries than the limit; no principal
+        names. None where the records don't fit the file.
     """
     offset = 2
     counts = {}
     entries = 0
-    while offset + 4 <= octets.size:
+    while offset + 4 <= source.size:
         if entries == _MAX_ENTRIES:
             return {"entries": entries, "encryption_types": counts, "truncated": True}
-        length = _number(octets, offset, 4)
+        length = _number(source, offset, 4)
         offset += 4
         if length <= 0:
             if length == 0 and entries:
@@ -127,99 +138,110 @@ def keytab(octets):
             continue
         end = offset + length
         place = offset + 2
-        for component in range(min(_number(octets, offset, 2), 32) + 1):  # realm, then components
-            place += 2 + max(_number(octets, place, 2), 0)
-        kind = _number(octets, place + 9, 2)  # behind name type, timestamp, key version
-        if end > octets.size or kind < 0 or place + 13 + max(_number(octets, place + 11, 2), 0) > end:
+        for component in range(min(_number(source, offset, 2), 32) + 1):  # realm, then components
+            place += 2 + max(_number(source, place, 2), 0)
+        kind = _number(source, place + 9, 2)  # behind name type, timestamp, key version
+        if end > source.size or kind < 0 or place + 13 + max(_number(source, place + 11, 2), 0) > end:
             return None
         name = _ENCTYPES.get(kind, str(kind))
         counts[name] = counts.get(name, 0) + 1
         entries += 1
         offset = end
-    return {"entries": entries, "encryption_types": counts} if entries or octets.size == 2 else None
+    return {"entries": entries, "encryption_types": counts} if entries or source.size == 2 else None
 
 
-def pkcs12(octets):
-    """A PFX (RFC 7292, 4) that is the whole file.
+def pkcs12(source):
+    """Read a PKCS #12 key store: a PFX (RFC 7292, 4) that is the whole file.
 
-    :returns: facts: mac (digest or scheme, iterations; None without), private_keys, encryption of the first key
-        (see `encryption_facts`), certificate_encryption, encrypted, or certificates where these are not encrypted.
-        Empty for the indefinite lengths (BER) that NSS writes.
-    :raises DerError: it is none.
+    :arg source: `FileBytes`.
+    :returns: dict: mac (see `_mac`; None without one), private_keys (count), encrypted, encryption of the first key (see `encryption_facts`),
+        certificate_encryption, or certificates (count) where these are not encrypted, secret_keys. Empty for the indefinite lengths (BER)
+        that NSS writes.
+    :raises DerError: it is malformed.
     """
-    front = octets.get(0, 20)
+    front = source.read(0, 20)
     if front[:2] == b"\x30\x80":
         if front[2:17] == b"\x02\x01\x03\x30\x80\x06\x09" + _PKCS7_ARC and front[17:18] in (b"\x01", b"\x02"):
             return {}
         raise DerError("not PKCS #12")
-    get = octets.get
-    outer = header(get, 0, octets.size)
-    version = header(get, outer.start, outer.end)
-    if outer.tag != SEQUENCE or outer.end != octets.size or get(version.begin, 3) != b"\x02\x01\x03":
+    read = source.read
+    outer = header(read, 0, source.size)
+    version = header(read, outer.start, outer.end)
+    if outer.tag != SEQUENCE or outer.end != source.size or read(version.begin, 3) != b"\x02\x01\x03":
         raise DerError("not PKCS #12")
-    dotted, safe, content = _content(octets, version.end, outer.end)
+    dotted, safe, content = _content(source, version.end, outer.end)
     if dotted not in ("data", "signedData"):
         raise DerError("not PKCS #12")
     facts = {"mac": None, "private_keys": 0, "encrypted": False}
     if safe.end < outer.end:
-        facts["mac"] = _mac(get(safe.end, min(outer.end - safe.end, _MAX_TAIL)))
+        facts["mac"] = _mac(read(safe.end, min(outer.end - safe.end, _MAX_TAIL)))
     if dotted == "data":
-        _safes(octets, _into(octets, content), facts)
+        _safes(source, _into(source, content), facts)
     return facts
 
 
-def _content(octets, offset, limit):
-    """A ContentInfo. :returns: ``(content type, Item of it, Item of its [0])``. :raises DerError:"""
-    outer = header(octets.get, offset, limit)
-    name = header(octets.get, outer.start, outer.end)
+def _content(source, offset, limit):
+    """Read the ContentInfo at an offset that ends within limit.
+
+    :returns: tuple: content type (str), `Item` of the ContentInfo, `Item` of its [0].
+    :raises DerError: it is malformed.
+    """
+    outer = header(source.read, offset, limit)
+    name = header(source.read, outer.start, outer.end)
     if outer.tag != SEQUENCE or name.end - name.start > 16:
         raise DerError("not a ContentInfo")
-    dotted = oid_text(octets.get(name.start, name.end - name.start))
-    content = header(octets.get, name.end, outer.end)
+    dotted = oid_text(source.read(name.start, name.end - name.start))
+    content = header(source.read, name.end, outer.end)
     if content.tag != CONTEXT_0:
         raise DerError("not a ContentInfo")
     return oids.CONTENT_TYPES.get(dotted, dotted), outer, content
 
 
-def _into(octets, content):
-    """The SEQUENCE inside the OCTET STRING inside content. :raises DerError:"""
-    string = header(octets.get, content.start, content.end)
-    sequence = header(octets.get, string.start, string.end)
+def _into(source, content):
+    """Read the headers down to the SEQUENCE in the OCTET STRING in content, an `Item`.
+
+    :returns: `Item` of the SEQUENCE.
+    :raises DerError: it is malformed.
+    """
+    string = header(source.read, content.start, content.end)
+    sequence = header(source.read, string.start, string.end)
     if string.tag != OCTET_STRING or sequence.tag != SEQUENCE:
         raise DerError("not a SafeContents")
     return sequence
 
 
-def _safes(octets, sequence, facts):
+def _safes(source, sequence, facts):
+    """Add the contents of an AuthenticatedSafe (RFC 7292, 4.1), the `Item` sequence, to facts. :raises DerError: it is malformed."""
     offset = sequence.start
-    for number in range(50):
+    for _safe in range(_MAX_SAFES):
         if offset >= sequence.end:
             break
-        kind, outer, content = _content(octets, offset, sequence.end)
+        kind, outer, content = _content(source, offset, sequence.end)
         if kind == "data":
-            _bags(octets, _into(octets, content), facts)
+            _bags(source, _into(source, content), facts)
         elif kind == "encryptedData":
             facts["encrypted"] = True
-            inner = header(octets.get, content.start, content.end)
-            version = header(octets.get, inner.start, inner.end)
-            sealed = header(octets.get, version.end, inner.end)
-            name = header(octets.get, sealed.start, sealed.end)
-            facts.setdefault("certificate_encryption", _encryption(octets, name.end, sealed.end))
+            inner = header(source.read, content.start, content.end)
+            version = header(source.read, inner.start, inner.end)
+            sealed = header(source.read, version.end, inner.end)
+            name = header(source.read, sealed.start, sealed.end)
+            facts.setdefault("certificate_encryption", _encryption(source, name.end, sealed.end))
         offset = outer.end
 
 
-def _bags(octets, sequence, facts):
+def _bags(source, sequence, facts):
+    """Add the SafeBags (RFC 7292, 4.2) of SafeContents, the `Item` sequence, to facts. :raises DerError: it is malformed."""
     offset = sequence.start
     for number in range(_MAX_ENTRIES):
         if offset >= sequence.end:
             break
-        kind, outer, content = _content(octets, offset, sequence.end)
+        kind, outer, content = _content(source, offset, sequence.end)
         if kind in (_KEY_BAG, _SHROUDED_BAG):
             facts["private_keys"] += 1
         if kind == _SHROUDED_BAG:
             facts["encrypted"] = True
-            inner = header(octets.get, content.start, content.end)
-            facts.setdefault("encryption", _encryption(octets, inner.start, inner.end))
+            inner = header(source.read, content.start, content.end)
+            facts.setdefault("encryption", _encryption(source, inner.start, inner.end))
         elif kind == _CERT_BAG:
             facts["certificates"] = facts.get("certificates", 0) + 1
         elif kind == _SECRET_BAG:
@@ -227,15 +249,21 @@ def _bags(octets, sequence, facts):
         offset = outer.end
 
 
-def _encryption(octets, offset, limit):
-    outer = header(octets.get, offset, limit)
+def _encryption(source, offset, limit):
+    """`encryption_facts` of the AlgorithmIdentifier at an offset that ends within limit. :raises DerError: it is malformed or too long."""
+    outer = header(source.read, offset, limit)
     if outer.end - outer.begin > _MAX_TAIL:
         raise DerError("algorithm identifier too long")
-    return encryption_facts(octets.get(outer.begin, outer.end - outer.begin))
+    return encryption_facts(source.read(outer.begin, outer.end - outer.begin))
 
 
 def _mac(data):
-    """MacData (RFC 7292, 4; RFC 9579 for PBMAC1). :returns: dict: digest, iterations; or scheme, kdf, prf, iterations. :raises DerError:"""
+    """Read MacData (RFC 7292, 4; RFC 9579 for PBMAC1).
+
+    :arg data: bytes.
+    :returns: dict: scheme; digest and iterations, or for PBMAC1 kdf, prf and iterations.
+    :raises DerError: it is malformed.
+    """
     outer = expect(data, 0, len(data), SEQUENCE)
     info = expect(data, outer.start, outer.end, SEQUENCE)
     dotted, parameters, whole = algorithm(data, info.start, info.end)
@@ -243,5 +271,5 @@ def _mac(data):
         kdf, inner, whole = algorithm(data, parameters.start, parameters.end)
         return dict({"scheme": "PBMAC1"}, **kdf_facts(data, kdf, inner))
     salt = expect(data, info.end, outer.end, OCTET_STRING)
-    iterations = small(data, expect(data, salt.end, outer.end, INTEGER)) if salt.end < outer.end else 1
+    iterations = read_count(data, expect(data, salt.end, outer.end, INTEGER)) if salt.end < outer.end else 1
     return {"scheme": "PKCS#12 KDF", "digest": oids.DIGESTS.get(dotted, dotted), "iterations": iterations}

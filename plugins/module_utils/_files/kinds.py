@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an opened file is to an audit of cryptography: by its content first, by its name where the content can't tell.
+"""Classify a file: by its content first, by its name where the content has no signature or can't be read.
 
-No octet of the secret part of a private key is read; see _files/careful_reads.py for how, and the tests for the proof.
+No byte of the secret part of a private key is read: see _files/secret_safe_reads.py, and tests/unit/files/test_kinds_secrets.py for the proof.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -16,38 +16,40 @@ from typing import NamedTuple
 from .._formats import ssh_keys
 from .._formats.der import DerError
 from . import der_files, keystore, names, openpgp, pem
-from .careful_reads import PROBE, FileOctets, TextCursor
 from .names import NAME_HINTS
+from .secret_safe_reads import PROBE_SIZE, FileBytes, TextCursor
 
 __all__ = ("NAME_HINTS", "FileFacts", "classify", "classify_name")
 
-_ALLOWANCE = (1 << 20) + 4096  # octets read of one file: 1 MiB, and what headers take
-_LEADING = 1 << 14  # octets of text looked through before the first PEM block; openssl x509 -text writes some KiB
+_MAX_READ = (1 << 20) + 4096  # bytes read of one file: 1 MiB of content, and headers
+_MAX_TEXT = 1 << 14  # bytes of text before the first PEM block; openssl x509 -text writes some KiB
 _BOM = b"\xef\xbb\xbf"
 
-# How text that OpenSSL writes before a PEM block begins: x509, req, crl -text; pkcs12; s_client, pkcs7 -print_certs.
-_LEADS = (
+# The beginnings of text that OpenSSL writes before a PEM block: x509, req, crl -text; pkcs12; s_client, pkcs7 -print_certs.
+_TEXT_PREFIXES = (
     b"Certificate:\n    Data:", b"Certificate Request:\n", b"Certificate Revocation List (CRL):\n", b"Bag Attributes", b"subject=", b"issuer=",
     b"DH Parameters: (",
 )
-_LEAD_STARTS = frozenset(lead[:PROBE] for lead in _LEADS)
-_MAX_LEAD = max(map(len, _LEADS))
+_TEXT_STARTS = frozenset(lead[:PROBE_SIZE] for lead in _TEXT_PREFIXES)
+_MAX_TEXT_PREFIX = max(map(len, _TEXT_PREFIXES))
 # openssl pkey -text (1.1.1 and 3): the first line of a key printed as text, and of a BIND key file (dnssec-keygen(8)).
-_DUMP = re.compile(rb"(?:([A-Za-z0-9-]{1,20}) )?Private-Key:(?: \((\d{1,6}) bit(, \d+ primes)?.{0,20})?\Z")
-_DUMP_STARTS = (b"Private", b"RSA Pri", b"DSA Pri", b"ED25519", b"ED448 P", b"X25519 ", b"X448 Pr", b"EC Priv", b"ML-DSA-", b"SLH-DSA", b"ML-KEM-")
+_PRINTED_KEY = re.compile(rb"(?:([A-Za-z0-9-]{1,20}) )?Private-Key:(?: \((\d{1,6}) bit(, \d+ primes)?.{0,20})?\Z")
+_PRINTED_KEY_STARTS = (b"Private", b"RSA Pri", b"DSA Pri", b"ED25519", b"ED448 P", b"X25519 ", b"X448 Pr", b"EC Priv", b"ML-DSA-", b"SLH-DSA", b"ML-KEM-")
 _DNSSEC = re.compile(rb"Algorithm: \d{1,3} \(([A-Z0-9_-]{1,30})\)\Z")
-# gpg-agent's canonical S-expressions: how they begin, whether they are encrypted, and the algorithm (libgcrypt manual).
-_AGENT = {b"(21:pro": (b"(21:protected-private-key(", True), b"(11:pri": (b"(11:private-key(", False), b"(20:sha": (b"(20:shadowed-private-key(", None)}
+# gpg-agent's canonical S-expressions (libgcrypt manual): first 7 bytes -> (beginning, whether the key is encrypted); then the algorithm.
+_AGENT_KEYS = {b"(21:pro": (b"(21:protected-private-key(", True), b"(11:pri": (b"(11:private-key(", False), b"(20:sha": (b"(20:shadowed-private-key(", None)}
 _AGENT_ALGORITHMS = {b"3:rsa(": "RSA", b"3:dsa(": "DSA", b"3:elg(": "ElGamal", b"3:ecc(": "EC"}
 _KEEPASS = (b"\x03\xd9\xa2\x9a\x65\xfb\x4b", b"\x03\xd9\xa2\x9a\x66\xfb\x4b", b"\x03\xd9\xa2\x9a\x67\xfb\x4b")  # KeePass, signatures 1 and 2
 
 
 class FileFacts(NamedTuple):
-    """What a file is.
+    """The classification of a file.
 
-    kind: certificate, certificate_bundle, private_key, public_key, keystore, csr, crl, signed_data, parameters, config, random,
-    known_hosts, authorized_keys, or None. classified_by: 'content', 'name' or None. format: PEM, DER, OpenSSH, PKCS#12 and others, or None.
-    facts: dict, JSON-ready.
+    :ivar kind: certificate, certificate_bundle, private_key, public_key, keystore, csr, crl, signed_data, parameters, config, random,
+        known_hosts, authorized_keys, or None.
+    :ivar classified_by: 'content', 'name' or None.
+    :ivar format: PEM, DER, OpenSSH, PKCS#12 and others, or None.
+    :ivar facts: dict, JSON-ready.
     """
 
     kind: str
@@ -56,69 +58,78 @@ class FileFacts(NamedTuple):
     facts: dict
 
 
-_NOTHING = FileFacts(None, None, None, {})
+_UNKNOWN = FileFacts(None, None, None, {})
 
 
 def classify(fd, name):
-    """What an open file is.
+    """Classify an open file. No content and no name raises an exception.
 
-    :arg fd: descriptor of a regular file, open for reading; its offset is not moved.
-    :arg name: bytes of its path.
-    :returns: `FileFacts`; nothing is raised for any content or name. A file that can't be read is told by its name.
+    :arg fd: int, descriptor of a regular file, open for reading; its offset does not change.
+    :arg name: bytes, its path.
+    :returns: `FileFacts`; by the name alone where the file can't be read.
     """
     try:
-        head = os.pread(fd, PROBE, 0)
-        reader = _READERS.get(head[:1])
-        if reader is not None:
-            found = reader(FileOctets(fd, head, _ALLOWANCE), head, name)
+        head = os.pread(fd, PROBE_SIZE, 0)
+        classifier = _CLASSIFIERS.get(head[:1])
+        if classifier is not None:
+            found = classifier(FileBytes(fd, head, _MAX_READ), head, name)
             if found is not None:
                 return FileFacts(found[0], "content", found[1], found[2])
         if not head:
             return classify_name(name)
-        unmarked = names.unmarked(name)
-        if unmarked is None:
-            return _NOTHING if reader is not None or not names.text_before_pem(name, False) else _leading_text(fd, head, name)
-        if unmarked[1] == "OpenSSH":
-            facts = _listed(FileOctets(fd, head, _ALLOWANCE))[0]
+        named = names.without_magic(name)
+        if named is None:
+            return _UNKNOWN if classifier is not None or not names.allows_text_before_pem(name, False) else _classify_after_text(fd, head)
+        if named[1] == "OpenSSH":
+            facts = _list_facts(FileBytes(fd, head, _MAX_READ))[0]
             if facts["count"]:
-                return FileFacts(unmarked[0], "content", unmarked[1], facts)
-        return FileFacts(unmarked[0], "name", unmarked[1], {})
+                return FileFacts(named[0], "content", named[1], facts)
+        return FileFacts(named[0], "name", named[1], {})
     except OSError:
         return classify_name(name)
 
 
 def classify_name(name):
-    """What a file is by its name alone, where its content can't be had. :arg name: bytes of its path. :returns: `FileFacts`."""
-    found = names.absent(name)
-    return FileFacts(found[0], "name", found[1], {}) if found else _NOTHING
+    """Classify a file that can't be read, by its name.
+
+    :arg name: bytes, its path.
+    :returns: `FileFacts`.
+    """
+    found = names.by_name_alone(name)
+    return FileFacts(found[0], "name", found[1], {}) if found else _UNKNOWN
 
 
 def _is_text(head):
     return not head.translate(None, b"\t\r\n" + bytes(range(0x20, 0x7F)))
 
 
-def _leading_text(fd, head, name):
+def _classify_after_text(fd, head):
+    """Classify a text file by its PEM blocks after other text. :returns: `FileFacts`."""
     if _is_text(head):
-        found = pem.classify(FileOctets(fd, head, _ALLOWANCE), 0, _LEADING)
+        found = pem.classify(FileBytes(fd, head, _MAX_READ), 0, _MAX_TEXT)
         if found:
             return FileFacts(found[0], "content", found[1], found[2])
-    return _NOTHING
+    return _UNKNOWN
 
 
-def _der(octets, head, name):
-    if len(head) < PROBE:
+# The functions below classify a file that begins with certain bytes. They take the `FileBytes`, its first bytes and its path, and return
+# (kind, format, facts), or None where it is not one of their formats.
+
+
+def _classify_der(source, head, name):
+    if len(head) < PROBE_SIZE:
         return None
     try:
-        return der_files.classify(octets)
+        return der_files.classify(source)
     except DerError:
         return None
 
 
-def _dashes(octets, head, name):
+def _classify_dashes(source, head, name):
     if head == b"-----BE":
-        return pem.classify(octets)
+        return pem.classify(source)
     if head == b"---- BE":
-        cursor = TextCursor(octets)
+        cursor = TextCursor(source)
         label = ssh_keys.short_line(cursor, 64)
         if label == b"---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----":  # ssh.com's own format
             return "private_key", "SSH2", {"algorithm": None, "key_bits": None, "encrypted": None}
@@ -128,38 +139,38 @@ def _dashes(octets, head, name):
     return None
 
 
-def _text(octets, head, name):
-    """Text that a PEM block may follow, where its first octets or the file's name suggest one; and the openings of other text formats."""
-    if head in _LEAD_STARTS and octets.get(0, _MAX_LEAD).replace(b"\r\n", b"\n").startswith(_LEADS):
-        return pem.classify(octets, 0, _LEADING)
-    if head.startswith(_DUMP_STARTS):
-        return _printed_key(octets)
+def _classify_text(source, head, name):
+    """Text before a PEM block, where its first bytes or the file's name suggest one; and the other text formats."""
+    if head in _TEXT_STARTS and source.read(0, _MAX_TEXT_PREFIX).replace(b"\r\n", b"\n").startswith(_TEXT_PREFIXES):
+        return pem.classify(source, 0, _MAX_TEXT)
+    if head.startswith(_PRINTED_KEY_STARTS):
+        return _classify_printed_key(source)
     if head in ssh_keys.PUBLIC_STARTS:
-        return _ssh_lines(octets, name)
+        return _classify_ssh_lines(source, name)
     if head[:3] == b"|1|" or head in (b"@cert-a", b"@revoke"):  # known_hosts: sshd(8), SSH_KNOWN_HOSTS FILE FORMAT
-        facts = _listed(octets)[0]
+        facts = _list_facts(source)[0]
         return ("known_hosts", "OpenSSH", facts) if facts["count"] else None
     if head == b"PuTTY-U":
-        facts = ssh_keys.putty_facts(TextCursor(octets))
+        facts = ssh_keys.putty_facts(TextCursor(source))
         return ("private_key", "PuTTY", facts) if facts else None
-    if head == b"SSH PRI" and octets.get(0, 33) == b"SSH PRIVATE KEY FILE FORMAT 1.1\n\0":  # authfile.c of OpenSSH before 7.6
+    if head == b"SSH PRI" and source.read(0, 33) == b"SSH PRIVATE KEY FILE FORMAT 1.1\n\0":  # authfile.c of OpenSSH before 7.6
         return "private_key", "SSH1", {"algorithm": "RSA", "key_bits": None, "encrypted": None}
-    if head in _AGENT:
-        opening, encrypted = _AGENT[head]
-        front = octets.get(0, len(opening) + 6)
+    if head in _AGENT_KEYS:
+        opening, encrypted = _AGENT_KEYS[head]
+        front = source.read(0, len(opening) + 6)
         if front.startswith(opening):
             return "private_key", "PGP", {"algorithm": _AGENT_ALGORITHMS.get(front[len(opening):]), "key_bits": None, "encrypted": encrypted}
-    elif head == b"SQLite " and names.last_component(name) in names.NSS_NAMES:
-        return ("keystore", "NSS DB", {"database": "SQLite"}) if octets.get(0, 16) == b"SQLite format 3\0" else None
-    elif names.text_before_pem(name, head[:1] in b"# \t\r\n") and _is_text(head):
-        return pem.classify(octets, 0, _LEADING)
+    elif head == b"SQLite " and names.base_name(name) in names.NSS_NAMES:
+        return ("keystore", "NSS DB", {"database": "SQLite"}) if source.read(0, 16) == b"SQLite format 3\0" else None
+    elif names.allows_text_before_pem(name, head[:1] in b"# \t\r\n") and _is_text(head):
+        return pem.classify(source, 0, _MAX_TEXT)
     return None
 
 
-def _printed_key(octets):
-    cursor = TextCursor(octets)
+def _classify_printed_key(source):
+    cursor = TextCursor(source)
     line = ssh_keys.short_line(cursor, 64)
-    match = _DUMP.match(line or b"")
+    match = _PRINTED_KEY.match(line or b"")
     if match:
         algorithm, bits, primes = match.groups()
         algorithm = algorithm.decode("ascii") if algorithm else "RSA" if primes else None
@@ -171,64 +182,65 @@ def _printed_key(octets):
     return None
 
 
-def _listed(octets):
-    """`list_facts` of the file; truncated is True where it goes on behind what was read. See `TextCursor.public_text`."""
-    data = TextCursor(octets).public_text()
+def _list_facts(source):
+    """`ssh_keys.list_facts` of the file up to a private key or the limit; truncated is True where the file continues."""
+    data = TextCursor(source).public_text()
     facts, first = ssh_keys.list_facts(data)
-    if octets.size > len(data):
+    if source.size > len(data):
         facts["truncated"] = True
     return facts, first
 
 
-def _ssh_lines(octets, name):
-    facts, first = _listed(octets)
+def _classify_ssh_lines(source, name):
+    facts, first = _list_facts(source)
     if not facts["count"]:
         return None
-    unmarked = names.unmarked(name)
-    if facts["count"] == 1 and not facts["other_lines"] and unmarked is None:
+    named = names.without_magic(name)
+    if facts["count"] == 1 and not facts["other_lines"] and named is None:
         return "public_key", "OpenSSH", first
-    return unmarked[0] if unmarked else "authorized_keys", "OpenSSH", facts
+    return named[0] if named else "authorized_keys", "OpenSSH", facts
 
 
-def _byte_order_mark(octets, head, name):
-    return pem.classify(octets, len(_BOM)) if head[:3] == _BOM and head[3:] == b"----" else None
+def _classify_byte_order_mark(source, head, name):
+    return pem.classify(source, len(_BOM)) if head[:3] == _BOM and head[3:] == b"----" else None
 
 
-def _java(octets, head, name):
+def _classify_java(source, head, name):
     form = {keystore.JKS: "JKS", keystore.JCEKS: "JCEKS"}.get(head[:4])
     if form is None and head[0] in openpgp.STARTS:
-        return _pgp(octets, head, name)
-    facts = keystore.jks(octets) if form else None
+        return _classify_pgp(source, head, name)
+    facts = keystore.jks(source) if form else None
     return ("keystore", form, facts) if facts else None
 
 
-def _pgp(octets, head, name):
-    found = openpgp.ring(octets)
+def _classify_pgp(source, head, name):
+    found = openpgp.key_ring(source)
     return (found[0], "PGP", found[1]) if found else None
 
 
-def _zeros(octets, head, name):
-    if head[:6] == b"\0\0\0\x20\x01\x01" and octets.get(8, 4) == b"KBXf":  # GnuPG's kbx/keybox-blob.c: header blob
+def _classify_zeros(source, head, name):
+    if head[:6] == b"\0\0\0\x20\x01\x01" and source.read(8, 4) == b"KBXf":  # GnuPG's kbx/keybox-blob.c: header blob
         return "keystore", "PGP", {"database": "keybox"}
-    if head[:4] == b"\0\x06\x15\x61" and names.last_component(name) in names.NSS_NAMES:  # Berkeley DB 1.85 hash
+    if head[:4] == b"\0\x06\x15\x61" and names.base_name(name) in names.NSS_NAMES:  # Berkeley DB 1.85 hash
         return "keystore", "NSS DB", {"database": "Berkeley DB"}
-    facts = keystore.bks(octets) if head in (b"\0\0\0\x01\0\0\0", b"\0\0\0\x02\0\0\0") else None
+    facts = keystore.bks(source) if head in (b"\0\0\0\x01\0\0\0", b"\0\0\0\x02\0\0\0") else None
     return ("keystore", "BKS", facts) if facts else None
 
 
-def _keytab(octets, head, name):
-    facts = keystore.keytab(octets) if head[:2] == b"\x05\x02" else None
+def _classify_keytab(source, head, name):
+    facts = keystore.keytab(source) if head[:2] == b"\x05\x02" else None
     return ("keystore", "Kerberos keytab", facts) if facts else None
 
 
-def _keepass(octets, head, name):
+def _classify_keepass(source, head, name):
     return ("keystore", "KeePass", {}) if head in _KEEPASS else None
 
 
-# First octet of a file -> what looks further. Files that begin with any other octet cost the one read.
-_READERS = {bytes((octet,)): _pgp for octet in openpgp.STARTS}
-_READERS.update({bytes((octet,)): _text for octet in b"# \t\r\nCBsiDPREXMS|@e("})
-_READERS.update({
-    b"\x30": _der, b"\x06": _der, b"-": _dashes, b"\xef": _byte_order_mark, b"\xfe": _java, b"\xce": _java, b"\0": _zeros,
-    b"\x05": _keytab, b"\x03": _keepass,
+# First byte of a file -> its classifier. A file that begins with any other byte costs one read.
+_CLASSIFIERS = {bytes((byte,)): _classify_pgp for byte in openpgp.STARTS}
+_CLASSIFIERS.update({bytes((byte,)): _classify_text for byte in b"# \t\r\nCBsiDPREXMS|@e("})
+_CLASSIFIERS.update({
+    b"\x30": _classify_der, b"\x06": _classify_der, b"-": _classify_dashes, b"\xef": _classify_byte_order_mark,
+    b"\xfe": _classify_java, b"\xce": _classify_java, b"\0": _classify_zeros,
+    b"\x05": _classify_keytab, b"\x03": _classify_keepass,
 })

@@ -1,6 +1,8 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A look at a file another process opened: its content's kind and its mode, without a race and without leaving a trace.
+"""`Looker`: classifies a file that another process opened and reads its mode, owner and size.
+
+The file is found by path and inode in the other process's mount namespace, and read without changing its access time.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -14,11 +16,19 @@ from typing import NamedTuple, Optional
 from .._kernel import proc
 from . import kinds
 
-_CACHE_SIZE = 4096
+_CACHE_SIZE = 4096  # files
 
 
 class Look(NamedTuple):
-    """What was found. mode, uid, gid, size are None where the file itself could not be had, and facts then come from the name."""
+    """The description of a file.
+
+    :ivar facts: `FileFacts`; by the name alone where gone is True.
+    :ivar mode: int, st_mode; this and the next three are None where gone is True.
+    :ivar uid: int.
+    :ivar gid: int.
+    :ivar size: int, bytes.
+    :ivar gone: bool, whether the opened file could not be read: removed, replaced, not a regular file, or out of reach.
+    """
 
     facts: kinds.FileFacts
     mode: Optional[int]
@@ -29,43 +39,51 @@ class Look(NamedTuple):
 
 
 class Looker:
-    """Looks at files by their path in a mount namespace."""
+    """Describes files by their path in a mount namespace. It caches classifications: many processes open the same file."""
 
     def __init__(self):
         self._own_namespace = proc.mount_namespace(os.getpid())
-        # mount namespace -> a pid whose /proc/PID/root leads into it
-        self._ways_in = {}
-        # (device, inode, size, mtime) -> FileFacts: the same library or key is opened by many
-        self._facts = {}
+        self._pids = {}  # mount namespace -> pid of a process in it
+        self._facts = {}  # (device, inode, size, mtime) -> FileFacts
 
     def remember(self, namespace, pid):
-        """That a process lives in a mount namespace: so a later file of a neighbour that is gone can still be looked at.
+        """Note that a process is in a mount namespace, so that files of other processes in it can be reached after these have ended.
 
-        The first one told of stays until it is gone: of those that were there before the window it is the longest-lived.
+        The first process noted is kept until it ends: of those that ran before the window it is the longest-lived.
+
+        :arg namespace: int, inode number of the mount namespace; 0 or None if unknown.
+        :arg pid: int.
         """
         if namespace and namespace != self._own_namespace:
-            self._ways_in.setdefault(namespace, pid)
+            self._pids.setdefault(namespace, pid)
 
     def root(self, namespace, pid):
-        """Bytes to put before a path of a mount namespace to reach it from here; None where there is no way in."""
+        """The prefix that makes a path in a mount namespace reachable from this process.
+
+        :arg namespace: int, inode number of the mount namespace; 0 or None for this process's own.
+        :arg pid: int, a process that may be in it.
+        :returns: bytes, ``/proc/PID/root`` or empty; None where no known process is in the namespace.
+        """
         if not namespace or namespace == self._own_namespace:
             return b""
-        for candidate in (self._ways_in.get(namespace), pid):
+        for candidate in (self._pids.get(namespace), pid):
             try:
                 if candidate and proc.mount_namespace(candidate) == namespace:
-                    self._ways_in[namespace] = candidate
+                    self._pids[namespace] = candidate
                     return b"/proc/%d/root" % candidate
             except PermissionError:
                 continue
-        self._ways_in.pop(namespace, None)
+        self._pids.pop(namespace, None)
         return None
 
     def look(self, path, namespace, pid, inode):
-        """Look at one file.
+        """Describe one file. No error is raised: a file that can't be read is classified by its name.
 
         :arg path: bytes, absolute in the mount namespace.
-        :arg inode: int, the inode the process opened; another one at this path is another file.
-        :returns: Look.
+        :arg namespace: int, inode number of the mount namespace; 0 or None for this process's own.
+        :arg pid: int, a process that may be in the namespace.
+        :arg inode: int, the inode that the process opened; another one at this path is another file.
+        :returns: `Look`.
         """
         root = self.root(namespace, pid)
         if root is not None:
@@ -77,7 +95,7 @@ class Looker:
                 try:
                     return self._look_at(fd, path, inode)
                 except OSError:
-                    pass  # gone, or an input/output error: told by its name
+                    pass  # removed, leased by another process, or an input/output error: classified by its name
                 finally:
                     os.close(fd)
         return Look(kinds.classify_name(path), None, None, None, None, True)
@@ -97,13 +115,15 @@ class Looker:
 
     @staticmethod
     def _classify(fd, path):
-        # O_PATH first: opening the path itself could wake a device or block on a pipe. O_NOATIME: looking leaves no trace; it is
-        # refused where the file is another user's and we are not root.
+        # The O_PATH descriptor is known to be a regular file: opening the path itself could wake a device or block on a FIFO.
+        # O_NONBLOCK: a user can take a write lease on a file of his own, and open() then blocks up to 45 s (fcntl(2), F_SETLEASE;
+        # /proc/sys/fs/lease-break-time). O_NOATIME keeps the access time; it is refused for a file of another user without CAP_FOWNER.
         name = "/proc/self/fd/%d" % fd
+        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
         try:
-            readable = os.open(name, os.O_RDONLY | os.O_NOATIME | os.O_CLOEXEC)
+            readable = os.open(name, flags | os.O_NOATIME)
         except PermissionError:
-            readable = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+            readable = os.open(name, flags)
         try:
             return kinds.classify(readable, path)
         finally:
@@ -111,5 +131,5 @@ class Looker:
 
 
 def _renumbers(found):
-    """Whether a file's file system shows other inode numbers than the kernel holds: overlayfs without xino has no device of its own."""
+    """Whether stat(2) of a file may show another inode number than the kernel has: overlayfs without xino, which has no block device."""
     return os.major(found.st_dev) == 0

@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a file's name says about it. Data, and three look-ups.
+"""Names of files with keys, certificates and crypto configuration: tables, and three look-ups.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
 
 from __future__ import annotations
 
-# The last four octets of names whose opening is worth a report before anything is known of the content. The kernel side looks them up.
+# The last four bytes of names: an open of such a file is reported before its content is known. The eBPF program looks them up.
 NAME_HINTS = frozenset((
     b".pem",  # PEM of any kind
     b".key",  # private keys
@@ -69,7 +69,7 @@ NAME_HINTS = frozenset((
     b"seed",  # systemd's random-seed
 ))
 
-# Whole last components of names -> (kind, format).
+# Base name -> (kind, format).
 _NAMES = {
     b"openssl.cnf": ("config", None),
     b"fipsmodule.cnf": ("config", None),
@@ -91,10 +91,10 @@ _NAMES = {
     b"authorized_keys2": ("authorized_keys", "OpenSSH"),
 }
 _DEVICES = (b"/dev/random", b"/dev/urandom", b"/dev/hwrng")  # random(4), and the kernel's hw_random.rst; also below a chroot
-# Kinds a name alone can give to a file that has content, because its content has no mark of its own.
-_UNMARKED = frozenset(("config", "random", "known_hosts", "authorized_keys"))
-# Names that say what a file is where its content can't be had.
-_ABSENT_NAMES = {
+# Kinds of files whose content has no signature, so that the name decides even if the content can be read.
+_WITHOUT_MAGIC = frozenset(("config", "random", "known_hosts", "authorized_keys"))
+# Base name -> (kind, format), for files that can't be read.
+_UNREADABLE_NAMES = {
     b"id_rsa": ("private_key", None),
     b"id_dsa": ("private_key", None),
     b"id_ecdsa": ("private_key", None),
@@ -108,8 +108,8 @@ _ABSENT_NAMES = {
     b"cert8.db": ("keystore", "NSS DB"),
     b"secring.gpg": ("private_key", "PGP"),
 }
-# Name endings -> (kind, format), for the same case.
-_ENDINGS = {
+# Suffix of a base name -> (kind, format), for the same case.
+_SUFFIXES = {
     b".pem": ("certificate", "PEM"), b".crt": ("certificate", None), b".cer": ("certificate", None), b".der": ("certificate", "DER"),
     b".key": ("private_key", None), b"_key": ("private_key", None), b"-key": ("private_key", None), b".pk8": ("private_key", "DER"),
     b".p8": ("private_key", None), b".private": ("private_key", None), b".ppk": ("private_key", "PuTTY"),
@@ -122,40 +122,48 @@ _ENDINGS = {
     b".pub": ("public_key", None), b".gpg": ("public_key", "PGP"), b".asc": ("public_key", "PGP"), b".pgp": ("public_key", "PGP"),
     b"dhparam": ("parameters", None), b"dhparams": ("parameters", None),
 }
-_ENDING_LENGTHS = sorted({len(ending) for ending in _ENDINGS}, reverse=True)
+_SUFFIX_LENGTHS = sorted({len(suffix) for suffix in _SUFFIXES}, reverse=True)
 _PEM_PRIVATE = (b"privkey", b"key.pem", b"private")
 NSS_NAMES = frozenset((b"key4.db", b"cert9.db", b"key3.db", b"cert8.db"))
-_AGENT_KEYS = b"/private-keys-v1.d/"  # gpg-agent(1), Files
+_AGENT_DIRECTORY = b"/private-keys-v1.d/"  # gpg-agent(1), Files
 
-# Text before a PEM block is looked through in files so named. In those of private keys it must also begin like a comment: a file that
-# begins with anything else may be a bare secret.
-_TEXT_ENDINGS = (b".pem", b".crt", b".cer", b".csr", b".crl", b".p7b", b"-bundle")
-_TEXT_KEY_ENDINGS = (b".key", b"_key", b"-key")
+# Files with these suffixes may have text before their first PEM block. In those of private keys it must also begin like a comment: a file
+# that begins with anything else may be a bare secret.
+_TEXT_SUFFIXES = (b".pem", b".crt", b".cer", b".csr", b".crl", b".p7b", b"-bundle")
+_TEXT_KEY_SUFFIXES = (b".key", b"_key", b"-key")
 
 
-def last_component(name):
-    """:returns: what stands behind the last slash of a path, as bytes."""
+def base_name(name):
+    """The part of a path, bytes, behind its last slash."""
     return name.rpartition(b"/")[2]
 
 
-def unmarked(name):
-    """:returns: ``(kind, format)`` for a file whose content has no mark of its own, or None. :arg name: bytes of a path."""
-    if _AGENT_KEYS in name and name.endswith(b".key"):
+def without_magic(name):
+    """Look up a file whose content has no signature.
+
+    :arg name: bytes, its path.
+    :returns: tuple: kind, format; None where the name is not that of such a file.
+    """
+    if _AGENT_DIRECTORY in name and name.endswith(b".key"):
         return "private_key", "PGP"
-    found = _NAMES.get(last_component(name))
-    return found if found and found[0] in _UNMARKED else None
+    found = _NAMES.get(base_name(name))
+    return found if found and found[0] in _WITHOUT_MAGIC else None
 
 
-def absent(name):
-    """:returns: ``(kind, format)`` by the name alone, or None. :arg name: bytes of a path."""
+def by_name_alone(name):
+    """Look up a file that can't be read.
+
+    :arg name: bytes, its path.
+    :returns: tuple: kind, format; None where the name says nothing.
+    """
     if name.endswith(_DEVICES):
         return "random", None
-    base = last_component(name).lower()
-    found = _NAMES.get(base) or _ABSENT_NAMES.get(base)
+    base = base_name(name).lower()
+    found = _NAMES.get(base) or _UNREADABLE_NAMES.get(base)
     if found:
         return found
-    for length in _ENDING_LENGTHS:
-        found = _ENDINGS.get(base[-length:])
+    for length in _SUFFIX_LENGTHS:
+        found = _SUFFIXES.get(base[-length:])
         if found:
             if found == ("certificate", "PEM"):
                 if any(part in base for part in _PEM_PRIVATE):
@@ -166,6 +174,11 @@ def absent(name):
     return None
 
 
-def text_before_pem(name, comment):
-    """Whether text may stand before a PEM block in a file so named. :arg comment: the file begins with '#', a blank or a line end."""
-    return name.endswith(_TEXT_ENDINGS) or comment and name.endswith(_TEXT_KEY_ENDINGS)
+def allows_text_before_pem(name, comment):
+    """Whether a file may have text before its first PEM block.
+
+    :arg name: bytes, its path.
+    :arg comment: bool, whether the file begins with '#', a blank or a line end.
+    :returns: bool.
+    """
+    return name.endswith(_TEXT_SUFFIXES) or comment and name.endswith(_TEXT_KEY_SUFFIXES)

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Text files made of ``-----BEGIN label-----`` blocks (RFC 7468): what blocks they hold, and the facts of these.
+"""PEM files: text with ``-----BEGIN label-----`` blocks (RFC 7468), classified by their blocks.
 
-Blocks of public data are read whole. Of a private key's block the beginning is read; its length is told by the DER header, and reading
-goes on behind it.
+Blocks of public data are read whole. Of a private key only the beginning is read; its DER header has the length, and reading continues behind
+it.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -17,17 +17,18 @@ from .._formats import certificate as x509
 from .._formats.der import DerError
 from .._formats.ssh_keys import openssh_private_facts
 from . import private_key as private
-from .careful_reads import BEGIN, END, Base64Octets, TextCursor
 from .openpgp import armored_private_facts, armored_public_facts
+from .secret_safe_reads import BEGIN, END, Base64Bytes, TextCursor
 
 MAX_CERTIFICATES = 500  # parsed of one file
-_BETWEEN = 1 << 16  # octets of text looked through from one block to the next
-_LINE_WIDTH = 64  # RFC 7468, 2: generators MUST wrap so; used where the width can't be seen in public characters
+_MAX_BETWEEN = 1 << 16  # bytes of text between two blocks
+_LINE_WIDTH = 64  # characters, RFC 7468, 2: generators MUST wrap so; assumed where the public characters end before the first line does
+_OPENVPN_BITS = 2048  # openvpn(8), --genkey secret
 _KEY_END = b"PRIVATE KEY-----"
 _PGP_PUBLIC, _PGP_PRIVATE = b"PGP PUBLIC KEY BLOCK", b"PGP PRIVATE KEY BLOCK"  # RFC 9580, 6.2.1
 _OPENVPN = b"OpenVPN Static key V1"  # openvpn(8), --genkey
 
-# Label (RFC 7468; openssl-format-options and PEM_STRING_* of OpenSSL's pem.h) -> (kind, format, reader of its DER).
+# Label (RFC 7468; openssl-format-options and PEM_STRING_* of OpenSSL's pem.h) -> (kind, format, parser of its DER).
 _PUBLIC = {
     b"CERTIFICATE": ("certificate", "PEM", x509.certificate_facts),
     b"X509 CERTIFICATE": ("certificate", "PEM", x509.certificate_facts),
@@ -45,7 +46,7 @@ _PUBLIC = {
     b"DSA PARAMETERS": ("parameters", "PEM", x509.dsa_parameters_facts),
     b"EC PARAMETERS": ("parameters", "PEM", x509.ec_parameters_facts),
 }
-# The same for private keys, with the algorithm the label itself tells.
+# Label of a private key -> (parser of its beginning, algorithm that the label names).
 _PRIVATE = {
     b"PRIVATE KEY": (private.pkcs8, None),
     b"ENCRYPTED PRIVATE KEY": (private.encrypted_pkcs8, None),
@@ -53,21 +54,21 @@ _PRIVATE = {
     b"EC PRIVATE KEY": (private.sec1, "EC"),
     b"DSA PRIVATE KEY": (private.dsa, "DSA"),
 }
-# Where a file holds several kinds, the first of these names it.
+# The kind of a file with blocks of several kinds: the first of these.
 _PRECEDENCE = ("private_key", "certificate", "csr", "crl", "signed_data", "public_key", "parameters")
 
 
-class _Findings:
-    """What the blocks of one file amount to."""
+class _Blocks:
+    """The blocks of one file, summed up."""
 
     def __init__(self):
         self.first = {}  # kind -> (format, facts) of its first block
-        self.counts = {}
+        self.counts = {}  # kind -> count
         self.bundle = {}  # (key_algorithm, key_bits, signature_algorithm) -> count
-        self.not_after = []
+        self.not_after = []  # of the certificates
         self.malformed = 0
 
-    def add(self, kind, form, facts):
+    def add(self, kind, format_name, facts):
         self.counts[kind] = self.counts.get(kind, 0) + 1
         if facts is None:
             self.malformed += 1
@@ -77,7 +78,7 @@ class _Findings:
             self.bundle[key] = self.bundle.get(key, 0) + 1
             self.not_after.append(facts["not_after"])
         if kind not in self.first or not self.first[kind][1]:
-            self.first[kind] = (form, facts)
+            self.first[kind] = (format_name, facts)
 
     def bundle_facts(self):
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -92,7 +93,7 @@ class _Findings:
 
     def summary(self, truncated):
         kind = next(kind for kind in _PRECEDENCE if kind in self.counts)
-        form, facts = self.first[kind]
+        format_name, facts = self.first[kind]
         facts = dict(facts)
         also = sorted(other for other in self.counts if other != kind)
         if kind == "private_key":
@@ -112,130 +113,146 @@ class _Findings:
             facts["malformed"] = self.malformed
         if truncated:
             facts["truncated"] = True
-        return kind, form, facts
+        return kind, format_name, facts
 
 
-def classify(octets, offset=0, leading=0):
-    """Read the blocks of a text file.
+def classify(source, offset=0, max_text=0):
+    """Classify a text file by its PEM blocks.
 
-    :arg octets: `FileOctets`.
-    :arg offset: where to begin (behind a byte order mark).
-    :arg leading: octets of text allowed before the first block; then at least one block must parse.
-    :returns: ``(kind, format, facts)``, or None where there is no block of a known kind. Of several certificates the facts are those of
-        the first, with count, algorithms, earliest_not_after and expired (now). malformed counts the blocks that could not be
-        parsed; truncated is True where the file goes on behind what was read.
-    :raises OSError:
+    :arg source: `FileBytes`.
+    :arg offset: int, where to begin: behind a byte order mark.
+    :arg max_text: int, bytes of text allowed before the first block. After text, at least one block must parse.
+    :returns: tuple: kind (str), format (str), facts (dict); None where there is no block of a known kind. Facts of several certificates are
+        those of the first, with count, algorithms, earliest_not_after and expired (now). malformed counts the blocks that could not be parsed;
+        truncated is True where the file continues behind the bytes read.
+    :raises OSError: the file can't be read.
     """
-    cursor = TextCursor(octets, offset)
-    findings = _Findings()
-    limit = leading
-    more = True
-    while more and cursor.find_begin(limit) and findings.counts.get("certificate", 0) < MAX_CERTIFICATES:
+    cursor = TextCursor(source, offset)
+    blocks = _Blocks()
+    limit = max_text
+    proceed = True
+    while proceed and cursor.find_begin(limit) and blocks.counts.get("certificate", 0) < MAX_CERTIFICATES:
         begin = cursor.offset
         label = cursor.label()
-        more = label is not None and _block(octets, cursor, label, findings)
-        if begin > offset and sum(findings.counts.values()) == findings.malformed:
+        proceed = label is not None and _block(source, cursor, label, blocks)
+        if begin > offset and sum(blocks.counts.values()) == blocks.malformed:
             return None
-        limit = _BETWEEN
-    if not findings.counts:
+        limit = _MAX_BETWEEN
+    if not blocks.counts:
         return None
-    return findings.summary(cursor.offset + len(cursor.held) < octets.size)
+    return blocks.summary(cursor.offset + len(cursor.buffered) < source.size)
 
 
-def _block(octets, cursor, label, findings):
-    """Add the block whose body is at the cursor. :returns: whether reading can go on behind it."""
+def _block(source, cursor, label, blocks):
+    """Add the block whose body is at the cursor to blocks, a `_Blocks`.
+
+    :returns: bool, whether reading can continue behind it.
+    """
     if label in _PUBLIC:
-        return _public_block(octets, cursor, label, findings)
+        return _public_block(source, cursor, label, blocks)
     if label in _PRIVATE:
-        return _private_block(octets, cursor, label, findings)
+        return _private_block(source, cursor, label, blocks)
     if label == b"OPENSSH PRIVATE KEY":
-        findings.add("private_key", "OpenSSH", openssh_private_facts(Base64Octets(cursor)))
-        _pass_if_last(octets, cursor)
+        blocks.add("private_key", "OpenSSH", openssh_private_facts(Base64Bytes(cursor)))
+        _skip_if_last(source, cursor)
     elif label == _PGP_PRIVATE:
-        findings.add("private_key", "PGP", armored_private_facts(cursor))
-        cursor.offset = octets.size
+        blocks.add("private_key", "PGP", armored_private_facts(cursor))
+        cursor.offset = source.size
     elif label == _OPENVPN:
-        findings.add("private_key", "OpenVPN", {"algorithm": "OpenVPN static key", "key_bits": 2048, "encrypted": False})
-        cursor.offset = octets.size
+        blocks.add("private_key", "OpenVPN", {"algorithm": "OpenVPN static key", "key_bits": _OPENVPN_BITS, "encrypted": False})
+        cursor.offset = source.size
     elif label == _PGP_PUBLIC:
         body, complete = cursor.body(label)
         found = armored_public_facts(body)
-        findings.add("public_key", "PGP", found)
+        blocks.add("public_key", "PGP", found)
         return complete
     elif label in (b"PGP SIGNATURE", b"PGP SIGNED MESSAGE"):
-        findings.add("signed_data", "PGP", {})
-        cursor.offset = octets.size
+        blocks.add("signed_data", "PGP", {})
+        cursor.offset = source.size
     elif label.endswith(b"PRIVATE KEY"):
-        findings.add("private_key", "PEM", {"algorithm": None, "key_bits": None, "encrypted": None, "label": label.decode("ascii", "replace")})
-        _pass_if_last(octets, cursor)
+        blocks.add("private_key", "PEM", {"algorithm": None, "key_bits": None, "encrypted": None, "label": label.decode("ascii", "replace")})
+        _skip_if_last(source, cursor)
     return False
 
 
-def _public_block(octets, cursor, label, findings):
-    kind, form, read = _PUBLIC[label]
+def _public_block(source, cursor, label, blocks):
+    kind, format_name, parse = _PUBLIC[label]
     body, complete = cursor.body(label)
     facts = None
     try:
         if complete:
-            facts = read(binascii.a2b_base64(body))
-        elif kind == "crl" and octets.allowance <= 0:
+            facts = parse(binascii.a2b_base64(body))
+        elif kind == "crl" and source.remaining <= 0:
             characters = b"".join(body.split())
             facts = x509.revocation_facts(binascii.a2b_base64(characters[:len(characters) // 4 * 4]), partial=True)
     except (DerError, binascii.Error):
         facts = None
-    findings.add(kind, form, facts)
-    return complete or cursor.held.startswith(BEGIN)
+    blocks.add(kind, format_name, facts)
+    return complete or cursor.buffered.startswith(BEGIN)
 
 
-def _private_block(octets, cursor, label, findings):
-    read, algorithm = _PRIVATE[label]
-    body = Base64Octets(cursor)
+def _private_block(source, cursor, label, blocks):
+    parse, algorithm = _PRIVATE[label]
+    body = Base64Bytes(cursor)
     if body.proc_type():
-        findings.add("private_key", "PEM", private.proc_type_facts(cursor, algorithm))
-        _pass_if_last(octets, cursor)
+        blocks.add("private_key", "PEM", private.proc_type_facts(cursor, algorithm))
+        _skip_if_last(source, cursor)
         return False
     try:
-        head = read(body)
+        head = parse(body)
     except DerError:
-        findings.add("private_key", "PEM", None)
+        blocks.add("private_key", "PEM", None)
         return False
     facts = head.facts
-    parameters = findings.first.get("parameters")
+    parameters = blocks.first.get("parameters")
     if algorithm == "EC" and parameters and parameters[1].get("algorithm") == "EC":  # written before the key by openssl ecparam -genkey
         facts.update(curve=parameters[1]["curve"], key_bits=parameters[1]["key_bits"])
         facts.pop("curve_by", None)
-        findings.counts.pop("parameters", None)
-        findings.first.pop("parameters", None)
-    findings.add("private_key", "PEM", facts)
-    return _pass_secret(octets, cursor, body, head, END + label + b"-----")
+        blocks.counts.pop("parameters", None)
+        blocks.first.pop("parameters", None)
+    blocks.add("private_key", "PEM", facts)
+    return _skip_secret(source, cursor, body, head, END + label + b"-----")
 
 
-def _pass_secret(octets, cursor, body, head, closing):
+def _skip_secret(source, cursor, body, head, closing):
     """Move behind the END line of a private key without reading its body.
 
-    :returns: whether the END line was found there (or must be there, because the file ends just so).
+    :arg cursor: `TextCursor`.
+    :arg body: `Base64Bytes` of the block.
+    :arg head: `KeyHead`.
+    :arg closing: bytes, the END line.
+    :returns: bool, whether the END line was found where it is expected, or the file has just the size that it would have with it.
     """
-    body.get(0, min(head.public, _LINE_WIDTH))  # public, and usually long enough to show where lines end
+    body.read(0, min(head.public, _LINE_WIDTH))  # public, and usually long enough to show the line width
     width = body.line_width or _LINE_WIDTH
     characters = -(-head.total // 3) * 4
     line_end = body.line_end if body.line_width else 1
+    # Where the base64 ends if the lines are as short as they can be: between the expected end and here there may be secret characters.
+    latest = 0 if body.line_width else body.begin + characters + -(-characters // max(1, body.characters_read())) * 2
     for size in (line_end, 2):
         end = body.begin + characters + -(-characters // width) * size
-        if octets.size <= end + len(closing) + 2:
-            if octets.size >= end + len(closing) - 2:
-                cursor.held, cursor.offset = b"", octets.size
+        if source.size <= end + len(closing) + 2:
+            if source.size >= end + len(closing) - 2:
+                cursor.buffered, cursor.offset = b"", source.size
                 return True
-        if octets.get(end, 1) == b"-":
-            cursor.held, cursor.offset = b"", end
-            if cursor.fill(len(closing)) and cursor.held == closing:
-                cursor.skip(len(closing))
+        unread = latest - end if end < latest < end + len(closing) else 0  # bytes of the END line that are not compared
+        if source.read(end + unread, 1) == closing[unread:unread + 1]:
+            if source.read(end + unread, len(closing) - unread) == closing[unread:]:
+                cursor.buffered, cursor.offset = b"", end + len(closing)
                 return True
             return False
     return False
 
 
-def _pass_if_last(octets, cursor):
-    """Move to the end of the file where its last line is the END line of a private key, of which only the end is read."""
-    tail = octets.get(max(cursor.offset, octets.size - len(_KEY_END) - 2), len(_KEY_END) + 2)
-    if tail.rstrip().endswith(_KEY_END):
-        cursor.held, cursor.offset = b"", octets.size
+def _skip_if_last(source, cursor):
+    """Move to the end of the file where its last line is the END line of a private key.
+
+    Only the end of that line is read: its last character first, because a file without that line may end in secret characters.
+    """
+    end = source.size
+    for _line_end in range(2):
+        if source.read(end - 1, 1) in (b"\r", b"\n"):
+            end -= 1
+    start = end - len(_KEY_END)
+    if start >= cursor.offset and source.read(end - 1, 1) == b"-" and source.read(start, len(_KEY_END)) == _KEY_END:
+        cursor.buffered, cursor.offset = b"", source.size

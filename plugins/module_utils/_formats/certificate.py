@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Facts of certificates, requests, revocation lists, public keys, parameters and PKCS #7 from their DER bytes.
+"""Parsers of X.509 certificates, requests, revocation lists, public keys, parameters and PKCS #7 in DER.
 
-Everything here is public data. Every function takes bytes, returns a JSON-ready dict and raises only `DerError`.
+All of it is public data. Every function that ends in ``_facts`` takes bytes, returns a JSON-ready dict and raises only `DerError`.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -34,26 +34,37 @@ from .der import (
 )
 from .distinguished_name import general_name, name_text
 
-MAX_SAN = 100  # entries of a subjectAltName given; more are marked san_truncated
+MAX_SAN = 100  # entries of a subjectAltName; more are marked by san_truncated
 _MAX_REVOKED = 100000  # entries of a CRL counted; 1 MiB holds about 28000 of the shortest
 _SUBJECT_ALT_NAME = "2.5.29.17"  # RFC 5280, 4.2.1.6
 _BASIC_CONSTRAINTS = "2.5.29.19"  # RFC 5280, 4.2.1.9
 _PSS_DEFAULT_HASH = "SHA-1"  # RFC 4055, 3.1: what an absent hashAlgorithm means
-_MIN_RSA_BITS, _MAX_RSA_BITS = 256, 65536  # outside of this two INTEGERs are taken for something else
+_MIN_RSA_BITS, _MAX_RSA_BITS = 256, 65536  # a number outside of this range is no modulus
 _MAX_EXPONENT_BITS = 64
 _MAX_FIELD_BITS = 4096  # the largest binary field in use has 571
-_ANY_LENGTH = 1 << 33  # more than a length of 4 octets can say
-_MAX_SERIAL = 64  # octets; RFC 5280, 4.1.2.2 allows 20
+_MAX_EXTENSIONS = 200  # of one certificate; the next two likewise of one structure
+_MAX_DIGESTS = 100
+_MAX_SIGNED = 10000  # certificates, and signers
+_ANY_LENGTH = 1 << 33  # bytes, more than a length of 4 bytes can encode
+_MAX_SERIAL = 64  # bytes; RFC 5280, 4.1.2.2 allows 20
 
 
 def put_name(facts, key, data, found):
-    """Set ``facts[key]`` to the RFC 4514 text of the Name at found (`Item` of data), with its truncation mark. :raises DerError:"""
-    facts[key], cut = name_text(data, found)
-    if cut:
+    """Set ``facts[key]`` to the RFC 4514 text of a Name, and ``key_truncated`` where it is truncated.
+
+    :arg facts: dict to change.
+    :arg key: str.
+    :arg data: bytes.
+    :arg found: `Item` of data, the Name.
+    :raises DerError: it is malformed.
+    """
+    facts[key], truncated = name_text(data, found)
+    if truncated:
         facts[key + "_truncated"] = True
 
 
 def _signature(facts, data, offset, limit):
+    """Add signature_algorithm, and signature_hash of RSASSA-PSS, by the AlgorithmIdentifier at an offset. :returns: `Item` of it."""
     dotted, parameters, outer = algorithm(data, offset, limit)
     facts["signature_algorithm"] = oids.SIGNATURE_ALGORITHMS.get(dotted, dotted)
     if facts["signature_algorithm"] == "RSASSA-PSS":
@@ -67,11 +78,12 @@ def _signature(facts, data, offset, limit):
 
 
 def curve_facts(data, parameters):
-    """Curve and key_bits from ECParameters (RFC 5480, 2.1.1; explicit ones: RFC 3279, 2.3.5).
+    """Read ECParameters (RFC 5480, 2.1.1; explicit ones: RFC 3279, 2.3.5).
 
+    :arg data: bytes.
     :arg parameters: `Item` of data.
-    :returns: ``(curve name or None, bits or None)``; the curve of explicit parameters is 'explicit'.
-    :raises DerError:
+    :returns: tuple: curve (str or None; 'explicit' for explicit parameters), bits of its field (int or None).
+    :raises DerError: they are malformed.
     """
     if parameters.tag == OID:
         dotted = oid_text(data[parameters.start:parameters.end])
@@ -90,7 +102,13 @@ def curve_facts(data, parameters):
 
 
 def key_facts(data, found):
-    """Algorithm, bits and curve of a SubjectPublicKeyInfo (RFC 5280, 4.1.2.7), an `Item` of data. :raises DerError:"""
+    """Read a SubjectPublicKeyInfo (RFC 5280, 4.1.2.7).
+
+    :arg data: bytes.
+    :arg found: `Item` of data.
+    :returns: dict: key_algorithm, key_bits, and curve of an EC key.
+    :raises DerError: it is malformed.
+    """
     dotted, parameters, outer = algorithm(data, found.start, found.end)
     key = expect(data, outer.end, found.end, BIT_STRING)
     if key.end != found.end or key.end - key.start < 1:
@@ -108,7 +126,13 @@ def key_facts(data, found):
 
 
 def _signed(data, trailing=False):
-    """The tbs element of ``SEQUENCE { tbs, AlgorithmIdentifier, BIT STRING }``, after checking the rest; and where it all ends."""
+    """Check a signed structure, ``SEQUENCE { tbs, AlgorithmIdentifier, BIT STRING }``.
+
+    :arg data: bytes.
+    :arg trailing: bool, whether bytes may follow it.
+    :returns: tuple of `Item`: tbs, the whole SEQUENCE.
+    :raises DerError: it is malformed.
+    """
     outer = expect(data, 0, len(data), SEQUENCE) if trailing else whole(data)
     tbs = expect(data, outer.start, outer.end, SEQUENCE)
     signature = algorithm(data, tbs.end, outer.end)[2]
@@ -118,13 +142,13 @@ def _signed(data, trailing=False):
 
 
 def certificate_facts(data, trailing=False):
-    """Facts of an X.509 certificate (RFC 5280, 4.1).
+    """Read an X.509 certificate (RFC 5280, 4.1).
 
-    :arg data: bytes of the certificate.
-    :arg trailing: bytes may follow it (OpenSSL's TRUSTED CERTIFICATE appends its trust settings).
+    :arg data: bytes.
+    :arg trailing: bool, whether bytes may follow it (OpenSSL's TRUSTED CERTIFICATE appends its trust settings).
     :returns: dict: subject, issuer, serial (hex), key_algorithm, key_bits, curve, signature_algorithm, signature_hash (PSS only),
-        not_before, not_after, fingerprint_sha256, self_signed (names equal), is_ca, san.
-    :raises DerError:
+        not_before, not_after, fingerprint_sha256, self_signed (issuer equals subject), is_ca, san (list of str).
+    :raises DerError: it is malformed.
     """
     tbs, outer = _signed(data, trailing)
     offset = tbs.start
@@ -161,7 +185,8 @@ def certificate_facts(data, trailing=False):
 
 
 def _extensions(facts, data, sequence):
-    for extension in children(data, sequence, 200):
+    """Set is_ca and san by the extensions (RFC 5280, 4.1.2.9) in sequence, an `Item` of data. :raises DerError: they are malformed."""
+    for extension in children(data, sequence, _MAX_EXTENSIONS):
         dotted, name = oid_at(data, extension.start, extension.end)
         value = item(data, name.end, extension.end)
         if value.tag == BOOLEAN:  # critical
@@ -182,7 +207,12 @@ def _extensions(facts, data, sequence):
 
 
 def request_facts(data):
-    """Facts of a PKCS #10 request (RFC 2986, 4): subject, key_algorithm, key_bits, curve, signature_algorithm. :raises DerError:"""
+    """Read a PKCS #10 request (RFC 2986, 4).
+
+    :arg data: bytes.
+    :returns: dict: subject, key_algorithm, key_bits, curve, signature_algorithm.
+    :raises DerError: it is malformed.
+    """
     tbs = _signed(data)[0]
     version = expect(data, tbs.start, tbs.end, INTEGER)
     subject = expect(data, version.end, tbs.end, SEQUENCE)
@@ -197,12 +227,12 @@ def request_facts(data):
 
 
 def revocation_facts(data, partial=False):
-    """Facts of a certificate revocation list (RFC 5280, 5.1).
+    """Read a certificate revocation list (RFC 5280, 5.1).
 
-    :arg data: its bytes, or its first bytes.
-    :arg partial: data is only the beginning; revoked is None then, and truncated is True.
+    :arg data: bytes.
+    :arg partial: bool, whether data is only its beginning; then revoked is None and truncated is True.
     :returns: dict: issuer, signature_algorithm, this_update, next_update, revoked (count of entries).
-    :raises DerError:
+    :raises DerError: it is malformed.
     """
     outer = expect(data, 0, _ANY_LENGTH, SEQUENCE) if partial else whole(data)
     tbs = expect(data, outer.start, outer.end, SEQUENCE)
@@ -233,14 +263,24 @@ def revocation_facts(data, partial=False):
 
 
 def public_key_facts(data):
-    """Facts of a SubjectPublicKeyInfo that is all of data: algorithm, key_bits, curve. :raises DerError:"""
+    """Read a SubjectPublicKeyInfo.
+
+    :arg data: bytes.
+    :returns: dict: algorithm, key_bits, and curve of an EC key.
+    :raises DerError: it is malformed.
+    """
     facts = key_facts(data, whole(data))
     facts["algorithm"] = facts.pop("key_algorithm")
     return facts
 
 
 def rsa_public_key_facts(data):
-    """Facts of an RSAPublicKey (RFC 8017, A.1.1). :raises DerError: also where the numbers can't be a modulus and its exponent."""
+    """Read an RSAPublicKey (RFC 8017, A.1.1).
+
+    :arg data: bytes.
+    :returns: dict: algorithm, key_bits.
+    :raises DerError: it is malformed, or the numbers can't be a modulus and its exponent.
+    """
     values = [integer(data, part) for part in children(data, whole(data), 2) if part.tag == INTEGER]
     if len(values) != 2 or not values[0] & values[1] & 1 or values[1] < 3 or values[1].bit_length() > _MAX_EXPONENT_BITS:
         raise DerError("not an RSA public key")
@@ -250,7 +290,12 @@ def rsa_public_key_facts(data):
 
 
 def dh_parameters_facts(data):
-    """Facts of PKCS #3 DHParameters {p, g, l} or X9.42 ones {p, g, q, ...} (RFC 3279, 2.3.3). :raises DerError:"""
+    """Read PKCS #3 DHParameters {p, g, l} or X9.42 ones {p, g, q, ...} (RFC 3279, 2.3.3).
+
+    :arg data: bytes.
+    :returns: dict: algorithm, key_bits.
+    :raises DerError: they are malformed, or the numbers can't be a group.
+    """
     parts = list(children(data, whole(data), 5))
     if len(parts) < 2 or any(part.tag != INTEGER for part in parts[:2]):
         raise DerError("not DH parameters")
@@ -261,7 +306,12 @@ def dh_parameters_facts(data):
 
 
 def dsa_parameters_facts(data):
-    """Facts of Dss-Parms {p, q, g} (RFC 3279, 2.3.2). :raises DerError:"""
+    """Read Dss-Parms {p, q, g} (RFC 3279, 2.3.2).
+
+    :arg data: bytes.
+    :returns: dict: algorithm, key_bits.
+    :raises DerError: they are malformed, or the numbers can't be such parameters.
+    """
     values = [integer(data, part) for part in children(data, whole(data), 3) if part.tag == INTEGER]
     if len(values) != 3 or not values[0] & values[1] & 1 or not 160 <= values[1].bit_length() <= 512 <= values[0].bit_length():
         raise DerError("not DSA parameters")
@@ -269,7 +319,12 @@ def dsa_parameters_facts(data):
 
 
 def ec_parameters_facts(data):
-    """Facts of ECParameters: curve and key_bits. :raises DerError: also for a curve that is not in the table."""
+    """Read ECParameters.
+
+    :arg data: bytes.
+    :returns: dict: algorithm, curve, key_bits.
+    :raises DerError: they are malformed, or the curve is unknown.
+    """
     found = item(data, 0, len(data))
     curve, bits = curve_facts(data, found)
     if found.end != len(data) or bits is None:
@@ -278,11 +333,12 @@ def ec_parameters_facts(data):
 
 
 def signed_data_facts(data):
-    """Facts of PKCS #7 / CMS (RFC 5652, 3 and 5.1).
+    """Read PKCS #7 / CMS (RFC 5652, 3 and 5.1).
 
-    :returns: dict: content_type; for signedData also certificates (count), signers (count), digests (names), and the first certificate's
-        facts as certificate. Indefinite lengths (BER) give content_type alone.
-    :raises DerError:
+    :arg data: bytes; the first 32 are enough where the lengths are indefinite (BER).
+    :returns: dict: content_type; for signedData also certificates (count), signers (count), digests (list of str), and certificate (facts of
+        the first one). Indefinite lengths give content_type only.
+    :raises DerError: it is malformed.
     """
     if data[:2] == b"\x30\x80":
         dotted, name = oid_at(data, 2, len(data))
@@ -303,12 +359,12 @@ def signed_data_facts(data):
     parts = list(children(data, expect(data, content.start, content.end, SEQUENCE), 6))
     if len(parts) < 4 or parts[0].tag != INTEGER or parts[1].tag != SET or parts[-1].tag != SET:
         raise DerError("not signedData")
-    digests = {algorithm(data, part.begin, part.end)[0] for part in children(data, parts[1], 100)}
+    digests = {algorithm(data, part.begin, part.end)[0] for part in children(data, parts[1], _MAX_DIGESTS)}
     facts["digests"] = sorted(oids.DIGESTS.get(dotted, dotted) for dotted in digests)
-    facts["signers"] = sum(1 for signer in children(data, parts[-1], 10000))
+    facts["signers"] = sum(1 for signer in children(data, parts[-1], _MAX_SIGNED))
     for part in parts[3:-1]:
         if part.tag == CONTEXT_0:
-            for certificate in children(data, part, 10000):
+            for certificate in children(data, part, _MAX_SIGNED):
                 facts["certificates"] += 1
                 if facts["certificates"] == 1 and certificate.tag == SEQUENCE:
                     facts["certificate"] = certificate_facts(data[certificate.begin:certificate.end])

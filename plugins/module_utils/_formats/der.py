@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""DER: the tags, lengths and primitive values that keys and certificates are made of.
+"""DER: parser of the tags, lengths and primitive values of keys and certificates.
 
-Strict on purpose: only definite, minimally encoded lengths that stay within their parent (ITU-T X.690, 8.1 and 10.1). A file is
-called a certificate because it parses as one, so a lenient reader would invent some.
+It is strict: only definite, minimally encoded lengths within the parent (ITU-T X.690, 8.1 and 10.1). A file is classified as a certificate
+because it parses as one, so a lenient parser would report certificates that are none.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -25,7 +25,7 @@ SEQUENCE = 0x30
 SET = 0x31
 CONTEXT_0 = 0xA0  # [0] constructed; [1] is 0xA1, and so on
 
-_MAX_OID_OCTETS = 64  # the longest identifier in the tables is 11 octets; this only bounds the work
+_MAX_OID_SIZE = 64  # bytes; the longest identifier in the tables has 11
 _TIME = re.compile(rb"\A(\d{2}|\d{4})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])([01]\d|2[0-3])([0-5]\d)([0-5]\d)Z\Z")
 
 
@@ -34,7 +34,13 @@ class DerError(ValueError):
 
 
 class Item(NamedTuple):
-    """One element: its tag octet, where it begins, where its content begins and ends (offsets in bytes)."""
+    """One element.
+
+    :ivar tag: int, identifier octet.
+    :ivar begin: int, offset of the element in bytes.
+    :ivar start: int, offset of its content.
+    :ivar end: int, offset of the end of its content.
+    """
 
     tag: int
     begin: int
@@ -42,16 +48,16 @@ class Item(NamedTuple):
     end: int
 
 
-def header(octets, offset, limit):
-    """Read one tag and length.
+def header(read, offset, limit):
+    """Read the tag and the length of an element. Only its header of 2 to 6 bytes is read: two bytes, then the rest of a long length.
 
-    :arg octets: callable ``(offset, length) -> bytes``; it may return fewer bytes where there are no more.
-    :arg offset: where the element begins.
-    :arg limit: where its parent ends; an element that passes it is refused.
-    :returns: `Item`. Only the 2 to 6 octets of the header are asked for, two first, then the rest of a long length.
-    :raises DerError: not a header, a length that is indefinite, not minimal, over 4 octets or past limit.
+    :arg read: callable (int offset, int length) -> bytes; it may return fewer bytes at the end of the data.
+    :arg offset: int, where the element begins.
+    :arg limit: int, where its parent ends.
+    :returns: `Item`.
+    :raises DerError: no header, a length that is indefinite, not minimal or of more than 4 bytes, or an element that ends behind limit.
     """
-    first = octets(offset, 2)
+    first = read(offset, 2)
     if len(first) < 2 or offset + 2 > limit:
         raise DerError("no header")
     tag, length = first[0], first[1]
@@ -62,7 +68,7 @@ def header(octets, offset, limit):
         count = length & 0x7F
         if not 1 <= count <= 4:
             raise DerError("indefinite or oversized length")
-        more = octets(start, count)
+        more = read(start, count)
         if len(more) < count:
             raise DerError("no length")
         length = int.from_bytes(more, "big")
@@ -76,12 +82,24 @@ def header(octets, offset, limit):
 
 
 def item(data, offset, limit):
-    """`header` for bytes that are all in memory: data is bytes, offset and limit as there. :raises DerError:"""
+    """`header` for data in memory.
+
+    :arg data: bytes.
+    :arg offset: int, where the element begins.
+    :arg limit: int, where its parent ends.
+    :returns: `Item`.
+    :raises DerError: as `header`.
+    """
     return header(lambda begin, length: data[begin:begin + length], offset, limit)
 
 
 def expect(data, offset, limit, tag):
-    """The element at offset, which must have this tag. :returns: `Item`. :raises DerError:"""
+    """`item`, which must have a tag.
+
+    :arg tag: int, identifier octet.
+    :returns: `Item`.
+    :raises DerError: as `header`, or the element has another tag.
+    """
     found = item(data, offset, limit)
     if found.tag != tag:
         raise DerError("unexpected tag")
@@ -89,38 +107,56 @@ def expect(data, offset, limit, tag):
 
 
 def whole(data, tag=SEQUENCE):
-    """The element that is all of data. :returns: `Item`. :raises DerError: where bytes are left over or missing."""
+    """The header of an element that is exactly as long as data.
+
+    :arg data: bytes.
+    :arg tag: int, identifier octet that it must have.
+    :returns: `Item`.
+    :raises DerError: as `expect`, or bytes follow it.
+    """
     found = expect(data, 0, len(data), tag)
     if found.end != len(data):
         raise DerError("bytes left over")
     return found
 
 
-def children(data, parent, most=1000):
-    """Yield the elements inside parent (an `Item` of data), at most `most`. :raises DerError:"""
+def children(data, parent, max_count=1000):
+    """Yield the elements in a constructed element.
+
+    :arg data: bytes.
+    :arg parent: `Item` of data.
+    :arg max_count: int, elements at most.
+    :returns: iterator of `Item`.
+    :raises DerError: one is malformed, or there are more than max_count.
+    """
     offset = parent.start
     while offset < parent.end:
-        if most <= 0:
+        if max_count <= 0:
             raise DerError("too many elements")
-        most -= 1
+        max_count -= 1
         found = item(data, offset, parent.end)
         yield found
         offset = found.end
 
 
 def oid_text(content):
-    """The content octets of an OBJECT IDENTIFIER as dotted decimal text (X.690 8.19). :raises DerError:"""
-    if not content or len(content) > _MAX_OID_OCTETS or content[-1] & 0x80:
+    """Decode an OBJECT IDENTIFIER (X.690 8.19).
+
+    :arg content: bytes, its content octets.
+    :returns: str, dotted decimal.
+    :raises DerError: it is malformed or too long.
+    """
+    if not content or len(content) > _MAX_OID_SIZE or content[-1] & 0x80:
         raise DerError("not an object identifier")
     arcs = []
     value = 0
-    fresh = True
-    for octet in content:
-        if fresh and octet == 0x80:
+    at_arc_start = True
+    for byte in content:
+        if at_arc_start and byte == 0x80:
             raise DerError("arc not minimal")
-        value = value << 7 | octet & 0x7F
-        fresh = not octet & 0x80
-        if fresh:
+        value = value << 7 | byte & 0x7F
+        at_arc_start = not byte & 0x80
+        if at_arc_start:
             arcs.append(value)
             value = 0
     first = min(arcs[0] // 40, 2)
@@ -128,16 +164,20 @@ def oid_text(content):
 
 
 def oid_at(data, offset, limit):
-    """The object identifier at offset. :returns: ``(dotted text, Item)``. :raises DerError:"""
+    """Decode the OBJECT IDENTIFIER at an offset; arguments as for `item`.
+
+    :returns: tuple: str in dotted decimal, `Item`.
+    :raises DerError: it is something else, or malformed.
+    """
     found = expect(data, offset, limit, OID)
     return oid_text(data[found.start:found.end]), found
 
 
 def algorithm(data, offset, limit):
-    """An AlgorithmIdentifier (RFC 5280, 4.1.1.2).
+    """Decode the AlgorithmIdentifier (RFC 5280, 4.1.1.2) at an offset; arguments as for `item`.
 
-    :returns: ``(dotted text, Item of the parameters or None, Item of the AlgorithmIdentifier)``.
-    :raises DerError:
+    :returns: tuple: object identifier (str), `Item` of the parameters or None, `Item` of the AlgorithmIdentifier.
+    :raises DerError: it is malformed.
     """
     outer = expect(data, offset, limit, SEQUENCE)
     dotted, name = oid_at(data, outer.start, outer.end)
@@ -150,7 +190,7 @@ def algorithm(data, offset, limit):
 
 
 def integer(data, found):
-    """The value of an INTEGER (`Item` of data) as int. :raises DerError: empty or not minimal."""
+    """Decode an INTEGER, the `Item` found of data. :returns: int. :raises DerError: it is empty or not minimal."""
     content = data[found.start:found.end]
     if not content or (len(content) > 1 and (content[0] == 0 and content[1] < 0x80 or content[0] == 0xFF and content[1] >= 0x80)):
         raise DerError("not an integer")
@@ -158,7 +198,11 @@ def integer(data, found):
 
 
 def utc_text(data, found):
-    """A UTCTime or GeneralizedTime (RFC 5280, 4.1.2.5) as ``2026-01-31T12:00:00Z``. :raises DerError:"""
+    """Decode a UTCTime or GeneralizedTime (RFC 5280, 4.1.2.5), the `Item` found of data.
+
+    :returns: str, UTC as ``2026-01-31T12:00:00Z``.
+    :raises DerError: it is no time.
+    """
     match = _TIME.match(data[found.start:found.end])
     if not match or len(match.group(1)) != {UTC_TIME: 2, GENERALIZED_TIME: 4}.get(found.tag):
         raise DerError("not a time")

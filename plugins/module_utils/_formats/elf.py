@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the dynamic linker knows of an ELF file: exported functions, build id, executable segments, soname, needed libraries.
+"""ELF files: exported functions, build id, segments, sections, soname and needed libraries.
 
-Read from the program headers and the dynamic segment alone, so a file without section headers is no obstacle. Every read is a
-pread of bounded size: a file that is cut short meanwhile gives ElfError, where a memory map would give SIGBUS.
+All but the sections is read from the program headers and the dynamic segment, so that a file without section headers is readable. Every read is a
+pread of bounded size: a file that is truncated meanwhile gives ElfError, where a memory map would give SIGBUS.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -31,25 +31,28 @@ _VERSYM_HIDDEN = 0x8000
 _NT_GNU_BUILD_ID = 3
 _EM_S390, _EM_ARM, _EM_ALPHA = 22, 40, 0x9026
 
-# Bounds on what a crafted file can make us do. Real files: 15 program headers, 60 dynamic entries, chains of under 20.
+# Limits on the work that a crafted file can cause. Real files have 15 program headers, 60 dynamic entries, chains of under 20.
 _MAX_PROGRAM_HEADERS = 1024
-_MAX_DYNAMIC = 65536
-_MAX_NOTES = 65536
-_MAX_STRING = 4096
+_MAX_LOADS = 128  # PT_LOAD segments; every look-up of an address searches them
+_MAX_DYNAMIC = 65536  # bytes
+_MAX_NOTES = 65536  # bytes of one segment
+_MAX_STRING = 4096  # bytes
 _MAX_NEEDED = 1024
-_MAX_CHAIN = 1024
+_MAX_CHAIN = 1024  # symbols in one chain of a hash table
+_MAX_CANDIDATES = 65536  # symbols read in one call of symbols(), about 0.6 s
 _MAX_NOTE_SEGMENTS = 16
-_MAX_SECTION_NAMES = 1 << 20
-_MAX_SCAN = 262144
-_CHUNK = 32
+_MAX_SECTION_NAMES = 1 << 20  # bytes
+_MAX_SECTION_NAME = 256  # bytes
+_MAX_SCAN = 262144  # symbols
+_CHUNK = 32  # entries of a chain read at once
 
 _Segment = collections.namedtuple("_Segment", "type flags offset vaddr filesz align")
 Section = collections.namedtuple("Section", "name flags vaddr offset size")
-Section.__doc__ = """One section that has content in the file. name: bytes; flags: int, SHF_*; vaddr: int, its address; offset, size: int, bytes."""
+Section.__doc__ = """A section with content in the file. name: bytes; flags: int, SHF_*; vaddr: int, its address; offset, size: int, bytes."""
 
 
 class ElfError(ValueError):
-    """The file is not an ELF file, or its headers contradict themselves."""
+    """The file is not an ELF file, or it is malformed."""
 
 
 def gnu_hash(name):
@@ -79,14 +82,19 @@ def sysv_hash(name):
 
 
 class ElfFile:
-    """An open ELF file. A context manager; close() gives the descriptor back.
+    """An open ELF file; a context manager.
 
-    Attributes: ``bits`` (32 or 64), ``machine`` (int, e_machine), ``type`` (int, e_type), ``little_endian`` (bool), ``soname``
-    (bytes or None), ``needed`` (list of bytes), ``fd`` (int, for fstat or a bounded scan; it belongs to this object).
+    :ivar bits: int, 32 or 64.
+    :ivar machine: int, e_machine.
+    :ivar type: int, e_type.
+    :ivar little_endian: bool.
+    :ivar soname: bytes, or None.
+    :ivar needed: list of bytes.
+    :ivar fd: int, descriptor, for fstat or a bounded scan; close() closes it.
     """
 
     def __init__(self, fd):
-        """Take over fd (int). Use open(): it closes the descriptor where the file is malformed."""
+        """Take over fd (int). Use open(), which closes the descriptor if the file is malformed."""
         self.fd = fd
         self._read_header()
         self._dynamic = self._read_dynamic()
@@ -109,7 +117,7 @@ class ElfFile:
         if isinstance(fd_or_path, int):
             fd = os.dup(fd_or_path)
         else:
-            if not stat.S_ISREG(os.stat(fd_or_path).st_mode):  # asked first: opening a device or a FIFO can have effects
+            if not stat.S_ISREG(os.stat(fd_or_path).st_mode):  # checked first: opening a device or a FIFO can have effects
                 raise ElfError("not a regular file")
             fd = os.open(fd_or_path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
         try:
@@ -133,7 +141,7 @@ class ElfFile:
         self.close()
 
     def read(self, offset, size):
-        """Up to size bytes (int) of the file from offset (int), as bytes; fewer at its end."""
+        """Read size bytes from offset, both int. :returns: bytes, fewer at the end of the file. :raises OSError: reading fails."""
         if not 0 <= offset < 1 << 62:
             return b""
         return os.pread(self.fd, size, offset)
@@ -172,9 +180,11 @@ class ElfFile:
             if kind in (_PT_LOAD, _PT_DYNAMIC, _PT_NOTE):
                 self._segments.append(_Segment(kind, flags, offset, vaddr, filesz, align))
         self._loads = [segment for segment in self._segments if segment.type == _PT_LOAD]
+        if len(self._loads) > _MAX_LOADS:
+            raise ElfError("%d loaded segments" % len(self._loads))
 
     def _read_dynamic(self):
-        """The dynamic entries, ``{tag: [values in file order]}``; empty for a static executable."""
+        """The dynamic entries: dict of tag -> list of values, in the order of the file; empty for a static executable."""
         entries = {}
         layout = struct.Struct(self._order + ("QQ" if self.bits == 64 else "II"))
         for segment in self._segments:
@@ -195,7 +205,7 @@ class ElfFile:
         raise ElfError("address %#x is in no loaded segment" % vaddr)
 
     def _table(self, tag):
-        """The file offset of a table of the dynamic segment, or None where the file has none."""
+        """The file offset of the table that a tag of the dynamic segment points to; None without this tag."""
         value = self._dynamic.get(tag)
         return self._offset_of(value[0]) if value else None
 
@@ -205,7 +215,7 @@ class ElfFile:
         return self.read(self._strings + index, _MAX_STRING).split(b"\0", 1)[0]
 
     def text_segments(self):
-        """The executable PT_LOAD segments: list of ``(file_offset, vaddr, size)``, bytes, in the order of the program headers."""
+        """The executable PT_LOAD segments: list of tuple of int, ``(file offset, vaddr, size)``, in the order of the program headers."""
         return [(segment.offset, segment.vaddr, segment.filesz) for segment in self._loads if segment.flags & _PF_X]
 
     def writable_segments(self):
@@ -213,11 +223,15 @@ class ElfFile:
         return [(segment.offset, segment.vaddr, segment.filesz) for segment in self._loads if segment.flags & _PF_W]
 
     def read_address(self, vaddr, size):
-        """Up to size bytes (int) as they are loaded at an address (int), as bytes. :raises ElfError: it is in no loaded segment."""
+        """Read size bytes (int) that are loaded at an address (int).
+
+        :returns: bytes, fewer at the end of the file.
+        :raises ElfError: the address is in no loaded segment.
+        """
         return self.read(self._offset_of(vaddr), size)
 
     def sections(self):
-        """The sections that have content: list of Section in the file's order; empty where the section headers are stripped or make no sense."""
+        """The sections with content: list of `Section`, in the file's order; empty where the section headers are stripped or malformed."""
         header = struct.Struct(self._order + ("IIQQQQIIQQ" if self.bits == 64 else "IIIIIIIIII"))
         if not self._sections or self._section_size != header.size:
             return []
@@ -229,11 +243,11 @@ class ElfFile:
         found = []
         for name, kind, flags, vaddr, offset, size, _link, _info, _align, _entry in rows:
             if kind not in (0, _SHT_NOBITS):
-                found.append(Section(names[name:name + 256].split(b"\0", 1)[0], flags, vaddr, offset, size))
+                found.append(Section(names[name:name + _MAX_SECTION_NAME].split(b"\0", 1)[0], flags, vaddr, offset, size))
         return found
 
     def build_id(self):
-        """The GNU build id in lower-case hex digits (str), or None where the file has none."""
+        """The GNU build id: str of lower-case hex digits, or None without one."""
         notes = [segment for segment in self._segments if segment.type == _PT_NOTE]
         for segment in notes[:_MAX_NOTE_SEGMENTS]:
             data = self.read(segment.offset, min(segment.filesz, _MAX_NOTES))
@@ -251,24 +265,28 @@ class ElfFile:
     def symbols(self, names):
         """Find functions that this file defines and exports.
 
-        :arg names: iterable of str (symbol names without a version).
-        :returns: dict name -> ``(file_offset, size)``, both int, bytes; a name that is not there is left out, and so is one
-            whose code is not in an executable segment (ppc64 ELFv1 function descriptors) and a GNU indirect function. Of
-            several versions the default one is taken; where all are hidden (``name@VERSION``), the first.
-        :raises ElfError: the symbol or hash tables point outside the file.
+        :arg names: iterable of str, symbol names without a version.
+        :returns: dict of name -> ``(file offset, size)``, both int, bytes. A name is missing where the file does not export it, its code is
+            not in an executable segment (ppc64 ELFv1 function descriptors), or it is a GNU indirect function. Of several versions the
+            default one is taken; where all are hidden (``name@VERSION``), the first.
+        :raises ElfError: the symbol or hash tables point outside the file, or the chains of the hash table are too long.
         :raises OSError: reading fails.
         """
         symtab = self._table(_DT_SYMTAB)
         if symtab is None or self._strings is None:
             return {}
         versions = self._table(_DT_VERSYM)
-        candidates = self._candidates()
+        encoded = {name: name.encode("utf-8") for name in names}
+        candidates = self._candidates(frozenset(encoded.values()))
+        remaining = _MAX_CANDIDATES
         found = {}
-        for name in names:
-            wanted = name.encode("utf-8")
+        for name, name_bytes in encoded.items():
             place = None
-            for index in candidates(wanted):
-                symbol = self._function(symtab, index, wanted)
+            for index in candidates(name_bytes):
+                remaining -= 1
+                if remaining < 0:
+                    raise ElfError("the hash table's chains are too long")
+                symbol = self._function(symtab, index, name_bytes)
                 if symbol is None:
                     continue
                 version = self._unpack("H", versions + 2 * index)[0] if versions is not None else 1
@@ -282,8 +300,14 @@ class ElfFile:
                 found[name] = place
         return found
 
-    def _function(self, symtab, index, wanted):
-        """``(file_offset, size)`` of symbol number index where it is the exported function of that name, else None."""
+    def _function(self, symtab, index, name_bytes):
+        """Read symbol number index.
+
+        :arg symtab: int, file offset of the symbol table.
+        :arg index: int.
+        :arg name_bytes: bytes, the name that it must have.
+        :returns: tuple of int, ``(file offset, size)``; None where it is no exported function of that name.
+        """
         if self.bits == 64:
             name, info, other, section, value, size = self._unpack("IBBHQQ", symtab + 24 * index)
         else:
@@ -292,7 +316,7 @@ class ElfFile:
             return None
         if section == _SHN_UNDEF or section >= _SHN_LORESERVE or name >= self._strings_size:
             return None
-        if self.read(self._strings + name, len(wanted) + 1) != wanted + b"\0":
+        if self.read(self._strings + name, len(name_bytes) + 1) != name_bytes + b"\0":
             return None
         if self.machine == _EM_ARM:
             value &= ~1  # bit 0 of a Thumb function's address is the instruction set (AAELF32 section 5.5.3)
@@ -301,26 +325,30 @@ class ElfFile:
                 return value - segment.vaddr + segment.offset, size
         return None
 
-    def _candidates(self):
-        """A function of a name (bytes) that yields the numbers of the symbols that may have it, by the best table there is."""
+    def _candidates(self, names):
+        """The look-up of symbols by name, in the best table that the file has.
+
+        :arg names: frozenset of bytes, the names that will be looked up.
+        :returns: callable bytes -> iterable of int, the numbers of the symbols that may have the name.
+        """
         table = self._table(_DT_GNU_HASH)
         if table is not None:
             return self._by_gnu_hash(table)
         table = self._table(_DT_HASH)
         if table is not None:
             return self._by_sysv_hash(table)
-        return self._by_scan()
+        return self._by_scan(names)
 
     def _by_gnu_hash(self, table):
         buckets, first, bloom_words, _shift = self._unpack("IIII", table)
         if not buckets:
-            return lambda wanted: ()
+            return lambda name_bytes: ()
         base = table + 16 + bloom_words * self.bits // 8
         chains = base + 4 * buckets
         word = self._order + "I"
 
-        def candidates(wanted):
-            value = gnu_hash(wanted)
+        def candidates(name_bytes):
+            value = gnu_hash(name_bytes)
             index = self._unpack("I", base + 4 * (value % buckets))[0]
             if index < first:  # an empty bucket
                 return
@@ -340,10 +368,10 @@ class ElfFile:
         kind, width = ("Q", 8) if self.bits == 64 and self.machine in (_EM_S390, _EM_ALPHA) else ("I", 4)
         buckets, _chains = self._unpack(kind * 2, table)
 
-        def candidates(wanted):
+        def candidates(name_bytes):
             if not buckets:
                 return
-            index = self._unpack(kind, table + width * (2 + sysv_hash(wanted) % buckets))[0]
+            index = self._unpack(kind, table + width * (2 + sysv_hash(name_bytes) % buckets))[0]
             for _step in range(_MAX_CHAIN):
                 if index == 0:  # STN_UNDEF ends the chain
                     return
@@ -352,12 +380,13 @@ class ElfFile:
 
         return candidates
 
-    def _by_scan(self):
-        """For a file with neither hash table: the .dynsym section tells how many symbols there are; index them by name."""
+    def _by_scan(self, names):
+        """Look up in the .dynsym section, for a file without a hash table. Only the names are kept: a crafted table has GiB of others."""
         wide = self.bits == 64
         header = struct.Struct(self._order + ("IIQQQQIIQQ" if wide else "IIIIIIIIII"))
         symbol = struct.Struct(self._order + ("I20x" if wide else "I12x"))
-        numbers = {}
+        numbers = {name: [] for name in names}
+        longest = max(map(len, names), default=0)
         if self._sections and self._section_size == header.size:
             data = self.read(self._sections, self._section_count * header.size)
             for fields in header.iter_unpack(data[:len(data) // header.size * header.size]):
@@ -366,8 +395,8 @@ class ElfFile:
                 data = self.read(fields[4], min(fields[5], _MAX_SCAN * symbol.size))
                 strings = self.read(self._strings, min(self._strings_size, _MAX_SCAN * 64))
                 for number, (name,) in enumerate(symbol.iter_unpack(data[:len(data) // symbol.size * symbol.size])):
-                    end = strings.find(b"\0", name, name + _MAX_STRING)
-                    if end >= 0:
-                        numbers.setdefault(strings[name:end], []).append(number)
+                    end = strings.find(b"\0", name, name + longest + 1)
+                    if end >= 0 and strings[name:end] in numbers:
+                        numbers[strings[name:end]].append(number)
                 break
-        return lambda wanted: numbers.get(wanted, ())
+        return numbers.__getitem__

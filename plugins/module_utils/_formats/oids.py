@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Names of the object identifiers found in keys, certificates and key stores. Data only.
+"""Names of the object identifiers in keys, certificates and key stores: tables of dotted identifier -> name.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -83,7 +83,7 @@ SIGNATURE_ALGORITHMS = {
 SIGNATURE_ALGORITHMS.update(_EDWARDS)
 SIGNATURE_ALGORITHMS.update(_POST_QUANTUM_SIGNATURES)
 
-# dotted -> (name as OpenSSL says it, bits of the field). RFC 5480, SEC 2, RFC 5639 (Brainpool), GM/T 0003 (SM2).
+# Dotted identifier -> (OpenSSL's name, bits of the field). RFC 5480, SEC 2, RFC 5639 (Brainpool), GM/T 0003 (SM2).
 CURVES = {
     _X962 + "3.1.1": ("prime192v1", 192),
     _X962 + "3.1.7": ("prime256v1", 256),
@@ -158,7 +158,7 @@ PBKDF2 = "1.2.840.113549.1.5.12"  # RFC 8018, A.2
 PBMAC1 = "1.2.840.113549.1.5.14"  # RFC 8018, A.5; RFC 9579 for PKCS #12
 SCRYPT = "1.3.6.1.4.1.11591.4.11"  # RFC 7914, 7
 
-# Password-based schemes that name their cipher themselves: RFC 8018 A.3 (PBES1), RFC 7292 appendix C (PKCS #12).
+# Password-based schemes with a fixed cipher: RFC 8018 A.3 (PBES1), RFC 7292 appendix C (PKCS #12).
 PBE_SCHEMES = {
     "1.2.840.113549.1.5.1": "pbeWithMD2AndDES-CBC",
     "1.2.840.113549.1.5.3": "pbeWithMD5AndDES-CBC",

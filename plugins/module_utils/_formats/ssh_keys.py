@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keys of OpenSSH, SSH2 (RFC 4716) and PuTTY, and the files that list public keys.
+"""Keys of OpenSSH, SSH2 (RFC 4716) and PuTTY, and the files that list public keys (authorized_keys, known_hosts).
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -10,8 +10,9 @@ from __future__ import annotations
 import binascii
 import re
 
-_MAX_BLOB = 1 << 14  # octets of a public key; PROTOCOL.key of OpenSSH bounds an RSA modulus at 16384 bits
-_MAX_LINE = 1 << 15  # octets of a line that hold a key
+_MAX_BLOB = 1 << 14  # bytes of a public key; PROTOCOL.key of OpenSSH limits an RSA modulus to 16384 bits
+_MAX_TEXT = _MAX_BLOB * 4 // 3  # characters of its base64
+_MAX_LINE = 1 << 15  # bytes of a line that are searched for a key
 _MAGIC = b"openssh-key-v1\0"  # PROTOCOL.key of OpenSSH, section 1
 
 # Key types (RFC 4253 6.6, RFC 5656, RFC 8709, PROTOCOL.u2f of OpenSSH) -> algorithm, bits, curve.
@@ -30,11 +31,14 @@ _KEY = re.compile(
     rb"(?:\A|[ \t])((?:ssh-(?:rsa|dss|ed25519|ed448)|ecdsa-sha2-nistp(?:256|384|521)|sk-ssh-ed25519|sk-ecdsa-sha2-nistp256)"
     rb"(?:-cert-v01)?(?:@openssh\.com)?)[ \t]+(AAAA[A-Za-z0-9+/]+={0,2})(?=\s|\Z)"
 )
-PUBLIC_STARTS = (b"ssh-rsa", b"ssh-dss", b"ssh-ed2", b"ssh-ed4", b"ecdsa-s", b"sk-ssh-", b"sk-ecds")  # 7 octets each
+PUBLIC_STARTS = (b"ssh-rsa", b"ssh-dss", b"ssh-ed2", b"ssh-ed4", b"ecdsa-s", b"sk-ssh-", b"sk-ecds")  # first 7 bytes of a public key's line
 
 
 def _string(data, offset):
-    """An SSH string (RFC 4251, 5). :returns: ``(content, offset behind it)``, or ``(None, offset)`` where it is not all there."""
+    """Read the SSH string (RFC 4251, 5) at an offset of data.
+
+    :returns: tuple: content (bytes), offset behind it (int); ``(None, offset)`` where data ends before it does.
+    """
     end = offset + 4 + int.from_bytes(data[offset:offset + 4], "big")
     if len(data) < offset + 4 or end > len(data):
         return None, offset
@@ -42,10 +46,10 @@ def _string(data, offset):
 
 
 def blob_facts(blob):
-    """Facts of a public key blob (RFC 4253, 6.6).
+    """Read a public key blob (RFC 4253, 6.6).
 
     :arg blob: bytes.
-    :returns: dict: algorithm, key_bits, curve, key_type; None where it is not one of the known types.
+    :returns: dict: algorithm, key_bits, key_type, and where given curve, ssh_certificate (True); None where its type is unknown.
     """
     key_type, offset = _string(blob, 0)
     if key_type is None:
@@ -71,7 +75,8 @@ def blob_facts(blob):
 
 
 def _decoded(text):
-    if len(text) > _MAX_BLOB * 4 // 3:
+    """Decode base64, bytes. :returns: bytes, or None where it is malformed or too long."""
+    if len(text) > _MAX_TEXT:
         return None
     try:
         return binascii.a2b_base64(text)
@@ -80,7 +85,11 @@ def _decoded(text):
 
 
 def line_facts(line):
-    """Facts of the first public key in a line of authorized_keys, known_hosts or a .pub file; None where it has none."""
+    """Read the first public key in a line of authorized_keys, known_hosts or a .pub file.
+
+    :arg line: bytes.
+    :returns: dict, the facts of `blob_facts`; None where the line has no key.
+    """
     match = _KEY.search(line[:_MAX_LINE])
     blob = _decoded(match.group(2)) if match else None
     facts = blob_facts(blob) if blob else None
@@ -88,11 +97,11 @@ def line_facts(line):
 
 
 def list_facts(data):
-    """Facts of authorized_keys (sshd(8)) or known_hosts: keys by type, without host names, options or comments.
+    """Read authorized_keys (sshd(8)) or known_hosts: the types of the keys, but no host names, options or comments.
 
-    :arg data: bytes of the file.
-    :returns: ``(facts, facts of the first key or None)``; facts are count, key_types (type -> count), other_lines (count of lines that are
-        neither a key, nor a comment, nor blank).
+    :arg data: bytes, the content of the file.
+    :returns: tuple: facts (dict), facts of the first key (dict or None). Facts are count, key_types (dict of type -> count), other_lines (number
+        of lines that are neither a key, nor a comment, nor blank).
     """
     counts = {}
     other = 0
@@ -111,7 +120,11 @@ def list_facts(data):
 
 
 def rfc4716_facts(body):
-    """Facts of the body of an SSH2 PUBLIC KEY block (RFC 4716, 3): header lines, then base64. None where it is not a key."""
+    """Read the body of an SSH2 PUBLIC KEY block (RFC 4716, 3): header lines, then base64.
+
+    :arg body: bytes.
+    :returns: dict, the facts of `blob_facts`; None where it is malformed.
+    """
     text = []
     continued = False
     for line in body.split(b"\n"):
@@ -124,29 +137,29 @@ def rfc4716_facts(body):
     return blob_facts(blob) if blob else None
 
 
-def openssh_private_facts(octets):
-    """Facts of an OpenSSH private key (PROTOCOL.key): what stands before its private section.
+def openssh_private_facts(source):
+    """Read an OpenSSH private key (PROTOCOL.key) up to its private section.
 
-    :arg octets: `Base64Octets` of the block.
-    :returns: dict: algorithm, key_bits, curve, key_type, encrypted, encryption; None where it is not one.
+    :arg source: `Base64Bytes` of the PEM block (_files/secret_safe_reads.py).
+    :returns: dict: algorithm, key_bits, curve, key_type, encrypted, encryption; None where it is malformed.
     """
     offset = len(_MAGIC)
-    if octets.get(0, offset) != _MAGIC:
+    if source.read(0, offset) != _MAGIC:
         return None
     fields = []
-    for most in (64, 64, 256, None, _MAX_BLOB):
-        size = octets.get(offset, 4)
+    for limit in (64, 64, 256, None, _MAX_BLOB):
+        size = source.read(offset, 4)
         offset += 4
         if len(size) < 4:
             return None
         length = int.from_bytes(size, "big")
-        if most is None:  # the number of keys, not a string
+        if limit is None:  # the number of keys, not a string
             if length != 1:
                 return None
             continue
-        if length > most:
+        if length > limit:
             return None
-        fields.append(octets.get(offset, length))
+        fields.append(source.read(offset, length))
         if len(fields[-1]) < length:
             return None
         offset += length
@@ -164,14 +177,14 @@ def openssh_private_facts(octets):
 
 
 def putty_facts(cursor):
-    """Facts of a PuTTY private key (PuTTY manual, appendix C): its lines up to the public key; the private lines are never reached.
+    """Read a PuTTY private key (PuTTY manual, appendix C) up to the end of its public key; the private lines are not read.
 
-    :arg cursor: `TextCursor` at the beginning of the file.
-    :returns: dict: algorithm, key_bits, curve, key_type, encrypted, encryption, version; None where it is not one.
+    :arg cursor: `TextCursor` at the beginning of the file (_files/secret_safe_reads.py).
+    :returns: dict: algorithm, key_bits, curve, key_type, encrypted, encryption, version; None where it is malformed.
     """
     values = {}
     for name in (b"PuTTY-User-Key-File-", b"Encryption: ", b"Comment: ", b"Public-Lines: "):
-        if not cursor.fill(len(name)) or cursor.held[:len(name)] != name:
+        if not cursor.fill(len(name)) or cursor.buffered[:len(name)] != name:
             return None
         cursor.skip(len(name))
         values[name] = line = short_line(cursor)
@@ -181,8 +194,12 @@ def putty_facts(cursor):
     lines = values[b"Public-Lines: "]
     if version not in (b"1", b"2", b"3") or not lines.isdigit() or len(lines) > 3:
         return None
-    public = [short_line(cursor) or b"" for index in range(int(lines))]
-    blob = _decoded(b"".join(public))
+    text = b""
+    for _line in range(int(lines)):
+        text += short_line(cursor) or b""
+        if len(text) > _MAX_TEXT:  # too long for `_decoded`; reading on takes 2 s a MiB
+            break
+    blob = _decoded(text)
     facts = (blob_facts(blob) if blob else None) or {"algorithm": None, "key_bits": None}
     facts["version"] = int(version)
     facts["encrypted"] = values[b"Encryption: "] != b"none"
@@ -191,18 +208,23 @@ def putty_facts(cursor):
     return facts
 
 
-def short_line(cursor, most=1024):
-    """The rest of this line, read octet by octet, and the cursor behind its end. None where it is longer than `most` octets."""
+def short_line(cursor, limit=1024):
+    """Read the rest of a line byte by byte and move the cursor behind its end.
+
+    :arg cursor: `TextCursor`.
+    :arg limit: int, bytes at most.
+    :returns: bytes; None where the line is longer, or at the end of the file.
+    """
     length = 0
     while cursor.fill(length + 1):
-        if cursor.held[length] in b"\r\n":
-            line = cursor.held[:length]
+        if cursor.buffered[length] in b"\r\n":
+            line = cursor.buffered[:length]
             cursor.skip(length)
             cursor.end_of_line()
             return line
         length += 1
-        if length > most:
+        if length > limit:
             return None
-    line = cursor.held
+    line = cursor.buffered
     cursor.skip(length)
     return line or None

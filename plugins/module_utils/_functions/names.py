@@ -14,7 +14,7 @@ from .openssl_nids import algorithm_of
 
 _OPERATION_OF_DIRECTION = {1: "encrypt", 2: "decrypt"}
 _OPPOSITE = {1: 2, 2: 1}
-_CUT, _UNREAD = b"\xff", b"\xfe"  # bpf/events.h: NAME_CUT, NAME_UNREAD
+_CUT, _UNREAD = b"\xff", b"\xfe"  # bpf/shared/events.h: NAME_CUT, NAME_UNREAD
 _NO_KEY_TYPE = 0xFFFFFFFF  # EVP_PKEY_KEYMGMT, -1: the key type has a name only
 
 _NAME_SIZE = 24  # of struct operation_key

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the host is: its name, ids, kernel, system, and the container or virtual machine that it runs in.
+"""The profile's ``host``: its name, ids, kernel, operating system, and the container or virtual machine that it runs in.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -14,7 +14,11 @@ _SALT = b"cryptofleet.audit"
 
 
 def _line(path):
-    """The text of a small file, stripped, or None where it is not there, not permitted or empty."""
+    """Read a small file.
+
+    :arg path: str.
+    :returns: str without white space and NUL at both ends, or None where the file is absent, not permitted or empty.
+    """
     try:
         with open(path, "rb") as stream:
             return stream.read(65536).strip(b" \t\r\n\0").decode("utf-8", "replace") or None
@@ -23,7 +27,7 @@ def _line(path):
 
 
 def _os_release():
-    """id, version_id and name of os-release(5), each str or None."""
+    """The operating system by os-release(5): dict with id, version_id and name, each str or None."""
     values = {}
     for line in (_line("/etc/os-release") or _line("/usr/lib/os-release") or "").splitlines():
         key, equals, value = line.partition("=")
@@ -32,18 +36,20 @@ def _os_release():
     return {"id": values.get("ID"), "version_id": values.get("VERSION_ID"), "name": values.get("PRETTY_NAME") or values.get("NAME")}
 
 
-# systemd src/basic/virt.c, dmi_vendor_table: how the fields of DMI begin.
-_DMI = (("KVM", "kvm"), ("OpenStack", "kvm"), ("KubeVirt", "kvm"), ("Amazon EC2", "amazon"), ("QEMU", "qemu"), ("VMware", "vmware"),
-        ("VMW", "vmware"), ("innotek GmbH", "oracle"), ("VirtualBox", "oracle"), ("Oracle Corporation", "oracle"), ("Xen", "xen"),
-        ("Bochs", "bochs"), ("Parallels", "parallels"), ("BHYVE", "bhyve"), ("Hyper-V", "microsoft"),
-        ("Apple Virtualization", "apple"), ("Google Compute Engine", "google"))
+# systemd src/basic/virt.c, dmi_vendor_table: prefix of a DMI field, name of the hypervisor.
+_DMI_PREFIXES = (
+    ("KVM", "kvm"), ("OpenStack", "kvm"), ("KubeVirt", "kvm"), ("Amazon EC2", "amazon"), ("QEMU", "qemu"), ("VMware", "vmware"),
+    ("VMW", "vmware"), ("innotek GmbH", "oracle"), ("VirtualBox", "oracle"), ("Oracle Corporation", "oracle"), ("Xen", "xen"),
+    ("Bochs", "bochs"), ("Parallels", "parallels"), ("BHYVE", "bhyve"), ("Hyper-V", "microsoft"),
+    ("Apple Virtualization", "apple"), ("Google Compute Engine", "google"),
+)
 
 
 def _container():
-    """The container manager this host is inside of (systemd's Container Interface), or None."""
-    named = _line("/run/systemd/container")
-    if named:
-        return named
+    """The manager of the container that this host is (systemd's Container Interface): str, or None outside of a container."""
+    manager = _line("/run/systemd/container")
+    if manager:
+        return manager
     for entry in (_line("/proc/1/environ") or "").split("\0"):
         if entry.startswith("container=") and len(entry) > 10:
             return entry[10:74]
@@ -55,14 +61,14 @@ def _container():
 
 
 def _virtualisation():
-    """The container or virtual machine this host is, in systemd-detect-virt's words where it has one, or None on bare metal."""
-    inside = _container()
-    if inside:
-        return inside
+    """The container or virtual machine that this host is: str, as systemd-detect-virt(1) names it; None on bare metal."""
+    manager = _container()
+    if manager:
+        return manager
     for field in ("product_name", "sys_vendor", "board_vendor", "bios_vendor", "product_version"):
         text = _line("/sys/class/dmi/id/" + field) or ""
-        for beginning, name in _DMI:
-            if text.startswith(beginning):
+        for prefix, name in _DMI_PREFIXES:
+            if text.startswith(prefix):
                 return name
     if _line("/sys/hypervisor/type") == "xen":
         return "xen"
@@ -79,10 +85,10 @@ def _virtualisation():
 
 
 def host_identity():
-    """The profile's ``host``: dict with hostname, machine_id_hash, boot_id, kernel, arch, os and virtualisation.
+    """Read the profile's ``host``.
 
-    What the host does not tell is None. machine_id_hash is SHA-256 over the collection's name, NUL and the text of machine-id(5),
-    which itself should not be published.
+    :returns: dict: hostname, machine_id_hash, boot_id, kernel, arch, os, virtualisation; None for each that is unknown. machine_id_hash is
+        SHA-256 over the collection's name, NUL and the text of machine-id(5), which itself should not be published.
     """
     machine = _line("/etc/machine-id") or _line("/var/lib/dbus/machine-id")
     if machine == "uninitialized":

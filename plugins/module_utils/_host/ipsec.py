@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""IPsec in the kernel: security associations and policies by their algorithms, counted. Part of host_crypto.
+"""The part ``ipsec`` of host_crypto: the kernel's security associations and policies, counted by their algorithms.
 
-The kernel's answers hold the keys. Only names, lengths and modes are taken from them: see _host/netlink.py. Addresses are not taken: there is one
-entry for each combination of algorithms, and how many associations have it.
+The kernel's answers contain the keys. Only names, lengths and modes are copied out of the receive buffer (see _host/netlink.py). Addresses
+are not copied: there is one entry for each combination of algorithms, with the number of associations that have it.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -28,8 +28,8 @@ _POLICY_SIZE, _POLICY_DIRECTION = 168, 160
 # struct xfrm_user_tmpl: id {daddr 16, spi 4, proto 1}, ..., mode at 48; size 64
 _TEMPLATE_SIZE, _TEMPLATE_PROTO, _TEMPLATE_MODE = 64, 20, 48
 _MAX_TEMPLATES = 6  # XFRM_MAX_DEPTH, include/net/xfrm.h
-_NAME = 64  # alg_name; alg_key_len follows it, in bits, then (AEAD, AUTH_TRUNC) the length of the tag in bits
-_NUMBER = struct.Struct("=I")
+_NAME_SIZE = 64  # alg_name; alg_key_len follows it, in bits, then (AEAD, AUTH_TRUNC) the length of the tag in bits
+_UINT32 = struct.Struct("=I")
 
 _PROTOCOLS = {socket.IPPROTO_ESP: "ESP", socket.IPPROTO_AH: "AH", 108: "IPCOMP", 43: "ROUTING", 60: "DSTOPTS", 0: "any"}
 _MODES = ("transport", "tunnel", "route_optimization", "in_trigger", "beet", "iptfs")
@@ -44,42 +44,51 @@ _PF_KEY = "/proc/net/pfkey"  # net/key/af_key.c
 
 
 def read_ipsec(reader):
-    """The part ``ipsec``: available, associations, policies, counters (of errors, those above 0), unreadable.
+    """Read the part ``ipsec``.
 
     :arg reader: `Reader`.
+    :returns: dict: available, associations, policies, counters (error counters above 0), unreadable.
     """
     counters = read_counters(reader, _STATISTICS, _COUNTER)
-    told = {"available": is_served(reader, _NETLINK_XFRM), "associations": [], "policies": [],
+    part = {"available": is_served(reader, _NETLINK_XFRM), "associations": [], "policies": [],
             "counters": {name: number for name, number in (counters or {}).items() if number}}
-    if told["available"]:
+    if part["available"]:
         # xfrm_policy_type_name(), net/xfrm/xfrm_user.c: XFRM_POLICY_TYPE_MAIN is what a dump without an attribute gives
-        told["associations"] = _grouped(reader, "XFRM associations", _MSG_GETSA, _MSG_NEWSA, association)
-        told["policies"] = _grouped(reader, "XFRM policies", _MSG_GETPOLICY, _MSG_NEWPOLICY, policy)
-    elif told["available"] is None:
-        reader.problem("XFRM associations", "it can't be told whether the kernel serves them")
+        part["associations"] = _grouped(reader, "XFRM associations", _MSG_GETSA, _MSG_NEWSA, association)
+        part["policies"] = _grouped(reader, "XFRM policies", _MSG_GETPOLICY, _MSG_NEWPOLICY, policy)
+    elif part["available"] is None:
+        reader.add_unreadable("XFRM associations", "unknown whether the kernel has XFRM: /proc/net/netlink can't be read")
     elif reader.exists(_PF_KEY):
-        reader.problem("XFRM associations", "kept through PF_KEY alone, which is not asked")
-    told["unreadable"] = reader.unreadable()
-    return told
+        reader.add_unreadable("XFRM associations", "available through PF_KEY only, which is not supported")
+    part["unreadable"] = reader.unreadable()
+    return part
 
 
 def _grouped(reader, source, request, answer, decode):
-    """The entries of a dump, each once with its count; the most frequent ones where they are over the bound."""
+    """Dump a list of the kernel and count its equal entries; over the limit the most frequent ones are kept.
+
+    :arg reader: `Reader`.
+    :arg source: str, name of the list in ``unreadable``.
+    :arg request: int, type of the request message.
+    :arg answer: int, type of the answer messages.
+    :arg decode: callable memoryview -> tuple of pairs or None: `association` or `policy`.
+    :returns: list of dict, each with its count.
+    """
     counts = {}
     try:
         for view in dump(_NETLINK_XFRM, request, answer, b"", _MAX_MESSAGES):
             if view is None:
-                reader.problem(source, "more than %d: the others were not looked at" % _MAX_MESSAGES)
+                reader.add_unreadable(source, "more than %d entries; the rest were skipped" % _MAX_MESSAGES)
                 break
             found = decode(view)
             if found is None:
-                reader.problem(source, "a message is shorter than the kernel's own header says")
+                reader.add_unreadable(source, "a kernel message is shorter than its structure")
             else:
                 counts[found] = counts.get(found, 0) + 1
     except OSError as error:
-        reader.problem(source, error)
+        reader.add_unreadable(source, error)
     if len(counts) > _MAX_GROUPS:
-        reader.problem(source, "%d combinations: the rarer ones are not listed" % len(counts))
+        reader.add_unreadable(source, "%d combinations; only the %d most frequent are listed" % (len(counts), _MAX_GROUPS))
     kept = sorted(counts.items(), key=lambda item: (-item[1], repr(item[0])))[:_MAX_GROUPS]
     entries = [dict(found, count=number) for found, number in kept]
     for entry in entries:
@@ -89,33 +98,41 @@ def _grouped(reader, source, request, answer, decode):
 
 
 def association(view):
-    """One security association (the body of XFRM_MSG_NEWSA, memoryview) as a tuple of pairs; None where it is too short."""
+    """Decode a security association.
+
+    :arg view: memoryview, the body of XFRM_MSG_NEWSA.
+    :returns: tuple of ``(name, value)``, hashable; None where view is too short.
+    """
     if len(view) < _SA_SIZE:
         return None
-    told = {"protocol": _protocol(view[_SA_PROTO]), "mode": _named(_MODES, view[_SA_MODE]), "encryption": None, "encryption_key_bits": None,
+    part = {"protocol": _protocol(view[_SA_PROTO]), "mode": _named(_MODES, view[_SA_MODE]), "encryption": None, "encryption_key_bits": None,
             "authentication": None, "authentication_key_bits": None, "tag_bits": None, "aead": False, "compression": None,
             "encapsulated": False, "offloaded": False}
     for kind, start, end in attributes(view, _SA_SIZE):
         if kind in (_ALG_CRYPT, _ALG_AEAD):
-            told["encryption"], told["encryption_key_bits"] = _algorithm(view, start, end)
+            part["encryption"], part["encryption_key_bits"] = _algorithm(view, start, end)
             if kind == _ALG_AEAD:
-                told["aead"], told["tag_bits"] = True, _number(view, start + _NAME + 4, end)
-        elif kind == _ALG_AUTH and told["authentication"] is None or kind == _ALG_AUTH_TRUNC:
-            # the kernel sends both; the second says how much of the MAC is on the wire
-            told["authentication"], told["authentication_key_bits"] = _algorithm(view, start, end)
+                part["aead"], part["tag_bits"] = True, _number(view, start + _NAME_SIZE + 4, end)
+        elif kind == _ALG_AUTH and part["authentication"] is None or kind == _ALG_AUTH_TRUNC:
+            # the kernel sends both attributes; the second has the length of the MAC on the wire
+            part["authentication"], part["authentication_key_bits"] = _algorithm(view, start, end)
             if kind == _ALG_AUTH_TRUNC:
-                told["tag_bits"] = _number(view, start + _NAME + 4, end)
+                part["tag_bits"] = _number(view, start + _NAME_SIZE + 4, end)
         elif kind == _ALG_COMP:
-            told["compression"] = _algorithm(view, start, end)[0]
+            part["compression"] = _algorithm(view, start, end)[0]
         elif kind == _ENCAP:
-            told["encapsulated"] = True
+            part["encapsulated"] = True
         elif kind == _OFFLOAD:
-            told["offloaded"] = True
-    return tuple(told.items())
+            part["offloaded"] = True
+    return tuple(part.items())
 
 
 def policy(view):
-    """One policy (the body of XFRM_MSG_NEWPOLICY, memoryview) as a tuple of pairs; None where it is too short."""
+    """Decode a policy.
+
+    :arg view: memoryview, the body of XFRM_MSG_NEWPOLICY.
+    :returns: tuple of ``(name, value)``, hashable; None where view is too short.
+    """
     if len(view) < _POLICY_SIZE:
         return None
     templates = []
@@ -128,14 +145,20 @@ def policy(view):
 
 
 def _algorithm(view, start, end):
-    """``(name, key length in bits)`` of a struct xfrm_algo, xfrm_algo_aead or xfrm_algo_auth; the key behind them is not touched."""
-    name = bytes(view[start:min(start + _NAME, end)]).split(b"\0")[0]
+    """Read the head of a struct xfrm_algo, xfrm_algo_aead or xfrm_algo_auth; the key that follows is not read.
+
+    :arg view: memoryview, the message.
+    :arg start: int, offset of the structure in bytes.
+    :arg end: int, offset of its end.
+    :returns: tuple: name (str or None), key length in bits (int or None).
+    """
+    name = bytes(view[start:min(start + _NAME_SIZE, end)]).split(b"\0")[0]
     # names of crypto templates: printable ASCII (include/linux/crypto.h, CRYPTO_MAX_ALG_NAME)
-    return name.decode("ascii", "backslashreplace") or None, _number(view, start + _NAME, end)
+    return name.decode("ascii", "backslashreplace") or None, _number(view, start + _NAME_SIZE, end)
 
 
 def _number(view, offset, end):
-    return _NUMBER.unpack_from(view, offset)[0] if offset + 4 <= end else None
+    return _UINT32.unpack_from(view, offset)[0] if offset + 4 <= end else None
 
 
 def _protocol(number):

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Signatures of kernel modules: whether the kernel insists on them, and how the modules at hand are signed. Part of host_crypto.
+"""The part ``modules`` of host_crypto: whether the kernel enforces module signatures, and how the loaded modules are signed.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -22,57 +22,68 @@ _LOCKDOWN = "/sys/kernel/security/lockdown"  # security/lockdown/lockdown.c: the
 _LOADED = "/proc/modules"
 _CONFIGS = ("/proc/config.gz", "/boot/config-%s", "/lib/modules/%s/config", "/usr/lib/modules/%s/config")
 _SETTING = re.compile(rb'^CONFIG_(MODULE_SIG_HASH|MODULE_SIG_FORCE|MODULE_SIG|MODULES)=(?:"([^"\n]*)"|(\w+))$', re.MULTILINE)
-_MAX_CONFIG = 4 << 20
+_MAX_CONFIG = 4 << 20  # bytes, decompressed
+_MAX_LIST = 4 << 20  # bytes of /proc/modules
+_MAX_DEPENDENCIES = 8 << 20  # bytes of modules.dep
 
 _MAX_LOADED = 2000
-_SAMPLE = 5  # modules whose signature is looked at: those of one kernel are signed alike, and others stand out in their taint
-_TRIED = 200  # of modules.dep's lines that name a loaded module
-_MAX_MODULE = 8 << 20  # octets of a module, unpacked
-_MAX_PACKED = 2 << 20
-_MAX_UNPACKING = 64 << 20  # octets of memory
+_MAX_UNSIGNED = 50
+_SAMPLE_SIZE = 5  # modules whose signature is read: a kernel's own modules are signed alike, and others show in their taint
+_MAX_CANDIDATES = 200  # loaded modules looked up in modules.dep
+_MAX_MODULE = 8 << 20  # bytes of a module, decompressed
+_MAX_COMPRESSED = 2 << 20  # bytes
+_MAX_LZMA_MEMORY = 64 << 20  # bytes
 
 # include/linux/module_signature.h: struct module_signature, then the magic; id_type 2 is PKCS#7
 _MAGIC = b"~Module signature appended~\n"
 _TRAILER = struct.Struct(">BBBBB3xI")
 _PKCS7 = 2
-_MAX_SIGNATURE = 65536
+_MAX_SIGNATURE = 65536  # bytes read at the end of a module
 
 
 def read_modules(reader, release):
-    """The part ``modules``: signature_enforced, lockdown, loaded, unsigned, config, signatures, unreadable.
+    """Read the part ``modules``.
 
-    :arg reader: `Reader`. :arg release: str, the running kernel's release.
+    :arg reader: `Reader`.
+    :arg release: str, the running kernel's release.
+    :returns: dict: signature_enforced, lockdown, loaded (count), unsigned (names), config, signatures, unreadable.
     """
-    enforced, lockdown = reader.word(_ENFORCED), reader.word(_LOCKDOWN)
+    enforced, lockdown = reader.read_line(_ENFORCED), reader.read_line(_LOCKDOWN)
     level = re.search(rb"\[(\w+)\]", lockdown or b"")
     names = _loaded(reader)
-    told = {"signature_enforced": None if enforced is None else enforced in (b"Y", b"1"), "loaded": len(names)}
-    reader.put(told, "lockdown", level.group(1) if level else None)
-    told["unsigned"] = _unsigned(reader, names)
-    told["config"] = _config(reader, release)
-    told["signatures"] = _signatures(reader, names, release)
-    told["unreadable"] = reader.unreadable()
-    return told
+    part = {"signature_enforced": None if enforced is None else enforced in (b"Y", b"1"), "loaded": len(names)}
+    reader.put_text(part, "lockdown", level.group(1) if level else None)
+    part["unsigned"] = _unsigned(reader, names)
+    part["config"] = _config(reader, release)
+    part["signatures"] = _signatures(reader, names, release)
+    part["unreadable"] = reader.unreadable()
+    return part
 
 
 def _loaded(reader):
-    data = reader.read(_LOADED, 4 << 20) or b""
+    """The names of the loaded modules: list of str, sorted."""
+    data = reader.read(_LOADED, _MAX_LIST) or b""
     names = sorted(name.decode("latin-1") for name in (line.split(b" ", 1)[0] for line in data.splitlines()) if re.match(rb"\w+\Z", name))
     if len(names) > _MAX_LOADED:
-        reader.problem(_LOADED, "%d modules: those after the first %d were not looked at" % (len(names), _MAX_LOADED))
+        reader.add_unreadable(_LOADED, "%d modules; only the first %d were checked" % (len(names), _MAX_LOADED))
     return names[:_MAX_LOADED]
 
 
 def _unsigned(reader, names):
-    """Loaded modules the kernel found without a valid signature: taint E (Documentation/admin-guide/tainted-kernels.rst)."""
-    found = [name for name in names if b"E" in (reader.word("/sys/module/%s/taint" % name) or b"")]
-    if len(found) > 50:
-        reader.problem("/sys/module", "%d modules without a valid signature: 50 are listed" % len(found))
-    return found[:50]
+    """The modules without a valid signature: those with taint E (Documentation/admin-guide/tainted-kernels.rst)."""
+    unsigned = [name for name in names if b"E" in (reader.read_line("/sys/module/%s/taint" % name) or b"")]
+    if len(unsigned) > _MAX_UNSIGNED:
+        reader.add_unreadable("/sys/module", "%d modules without a valid signature; only %d are listed" % (len(unsigned), _MAX_UNSIGNED))
+    return unsigned[:_MAX_UNSIGNED]
 
 
 def _config(reader, release):
-    """What the kernel was built with: {path, module_sig, module_sig_force, module_sig_hash}; null where its configuration is not there."""
+    """The kernel's build configuration.
+
+    :arg reader: `Reader`.
+    :arg release: str, the running kernel's release.
+    :returns: dict: modules, module_sig, module_sig_force (bool), path, module_sig_hash; None where no configuration can be read.
+    """
     for pattern in _CONFIGS:
         path = pattern % release if "%s" in pattern else pattern
         data = reader.read(path, _MAX_CONFIG)
@@ -82,78 +93,90 @@ def _config(reader, release):
             try:
                 data = zlib.decompressobj(31).decompress(data, _MAX_CONFIG)
             except zlib.error:
-                reader.problem(path, "not a gzip file")
+                reader.add_unreadable(path, "not a gzip file")
                 continue
         values = {match.group(1): match.group(2) or match.group(3) for match in _SETTING.finditer(data)}
-        told = {"modules": b"MODULES" in values, "module_sig": b"MODULE_SIG" in values, "module_sig_force": b"MODULE_SIG_FORCE" in values}
-        reader.put(told, "path", path)
-        reader.put(told, "module_sig_hash", values.get(b"MODULE_SIG_HASH"))
-        return told
+        config = {"modules": b"MODULES" in values, "module_sig": b"MODULE_SIG" in values, "module_sig_force": b"MODULE_SIG_FORCE" in values}
+        reader.put_text(config, "path", path)
+        reader.put_text(config, "module_sig_hash", values.get(b"MODULE_SIG_HASH"))
+        return config
     return None
 
 
 def _signatures(reader, names, release):
-    """Signatures of the first few loaded modules that have a file."""
+    """The signatures of a sample of the loaded modules: the first of those that have a file.
+
+    :arg reader: `Reader`.
+    :arg names: list of str, the loaded modules.
+    :arg release: str, the running kernel's release.
+    :returns: list of dict: module, path, signed, hash, signature_algorithm, signer; None for each that could not be read.
+    """
     if not names:
         return []
-    folder = "/lib/modules/%s/" % release
-    wanted, told = set(names), []
-    lines = (reader.read(folder + "modules.dep", 8 << 20) or b"").splitlines()
+    directory = "/lib/modules/%s/" % release
+    loaded, entries = set(names), []
+    lines = (reader.read(directory + "modules.dep", _MAX_DEPENDENCIES) or b"").splitlines()
     paths = {}
     for line in lines:
         path = line.partition(b":")[0].decode("latin-1")
         name = path.rpartition("/")[2].partition(".")[0].replace("-", "_")
-        if name in wanted and len(paths) < _TRIED and not path.startswith("/") and ".." not in path:
-            paths[name] = folder + path
-    for name in sorted(paths)[:_SAMPLE]:
+        if name in loaded and len(paths) < _MAX_CANDIDATES and not path.startswith("/") and ".." not in path:
+            paths[name] = directory + path
+    for name in sorted(paths)[:_SAMPLE_SIZE]:
         entry = {"module": name, "signed": None, "hash": None, "signature_algorithm": None, "signer": None}
-        reader.put(entry, "path", paths[name])
-        data = _unpacked(reader, paths[name])
+        reader.put_text(entry, "path", paths[name])
+        data = _end_of_module(reader, paths[name])
         if data is not None:
             try:
                 entry.update(signature_facts(data))
             except DerError:
-                reader.problem(paths[name], "its signature is not one of a known form")
-        told.append(entry)
-    return told
+                reader.add_unreadable(paths[name], "its signature has an unknown form")
+        entries.append(entry)
+    return entries
 
 
-def _unpacked(reader, path):
-    """The octets of a module's file; None where they can't be had, which is noted."""
+def _end_of_module(reader, path):
+    """Read the end of a module, where its signature is.
+
+    :arg reader: `Reader`.
+    :arg path: str, a module; one that does not end in .ko is decompressed.
+    :returns: bytes, at most `_MAX_SIGNATURE`; None where the module can't be read, which is noted in ``unreadable``.
+    """
     if path.endswith(".zst"):
-        reader.problem(path, "packed with zstd, which Python's standard library can't read")
+        reader.add_unreadable(path, "compressed with zstd, which Python's standard library can't decompress")
         return None
-    limit = _MAX_MODULE if path.endswith(".ko") else _MAX_PACKED
-    with reader.opened(path) as fd:
+    limit = _MAX_MODULE if path.endswith(".ko") else _MAX_COMPRESSED
+    with reader.open_file(path) as fd:
         if fd is None:
             return None
-        if os.fstat(fd).st_size > limit:
-            reader.problem(path, "larger than %d octets: not looked at" % limit)
+        size = os.fstat(fd).st_size
+        if size > limit:
+            reader.add_unreadable(path, "skipped: larger than %d bytes" % limit)
             return None
         if path.endswith(".ko"):
-            size = os.fstat(fd).st_size  # the signature is at the end
             return os.pread(fd, _MAX_SIGNATURE, max(0, size - _MAX_SIGNATURE))
-        packed = os.pread(fd, limit, 0)
+        compressed = os.pread(fd, limit, 0)
     try:
         if path.endswith(".xz"):
-            data = lzma.LZMADecompressor(memlimit=_MAX_UNPACKING).decompress(packed, _MAX_MODULE + 1)
+            data = lzma.LZMADecompressor(memlimit=_MAX_LZMA_MEMORY).decompress(compressed, _MAX_MODULE + 1)
         else:
-            data = zlib.decompressobj(31).decompress(packed, _MAX_MODULE + 1)
+            data = zlib.decompressobj(31).decompress(compressed, _MAX_MODULE + 1)
     except (lzma.LZMAError, zlib.error, EOFError):
-        reader.problem(path, "can't be unpacked")
+        reader.add_unreadable(path, "can't be decompressed")
         return None
     if len(data) > _MAX_MODULE:
-        reader.problem(path, "larger than %d octets unpacked: not looked at" % _MAX_MODULE)
+        reader.add_unreadable(path, "skipped: larger than %d bytes when decompressed" % _MAX_MODULE)
         return None
     return data[-_MAX_SIGNATURE:]
 
 
 def signature_facts(data):
-    """Facts of the signature at the end of a module.
+    """Read the signature at the end of a module.
 
     :arg data: bytes, the module or its end.
-    :returns: dict: signed; where it is, hash, signature_algorithm and signer (its issuer's name and serial number, or its key id in hex).
-    :raises DerError: a signature of another form.
+    :returns: dict: signed; where it is True also hash, signature_algorithm and signer (name of its issuer and serial number, or its key id in
+        hex).
+    :raises DerError: the signature has another form than PKCS #7.
     """
     if not data.endswith(_MAGIC):
         return {"signed": False}
@@ -167,7 +190,12 @@ def signature_facts(data):
 
 
 def _signer_facts(data):
-    """The first SignerInfo of PKCS #7 SignedData (RFC 5652, 5.1 and 5.3). :raises DerError:"""
+    """Read the first SignerInfo of PKCS #7 SignedData (RFC 5652, 5.1 and 5.3).
+
+    :arg data: bytes, a ContentInfo.
+    :returns: dict: hash, signature_algorithm, signer (str, at most 512 characters).
+    :raises DerError: it is malformed or has no signer.
+    """
     outer = whole(data)
     content = expect(data, oid_at(data, outer.start, outer.end)[1].end, outer.end, CONTEXT_0)
     parts = list(children(data, expect(data, content.start, content.end, SEQUENCE), 8))

@@ -1,8 +1,9 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asking the kernel for a list over netlink, in one buffer that is overwritten with zeros before it is used again and at the end.
+"""Netlink dumps that leave no key material in memory.
 
-The answers may hold keys. Callers get a view of the buffer and take numbers and names out of it; what they do not take is never copied.
+The kernel's answers may contain keys. They are received into one buffer, which is zeroed before it is used again and at the end. Callers get a
+view of the buffer and copy names and numbers out of it; nothing else is copied.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -23,37 +24,44 @@ _NLM_F_REQUEST, _NLM_F_DUMP, _NLM_F_DUMP_INTR = 0x01, 0x300, 0x10
 _NLA_TYPE_MASK = 0x3FFF
 
 # net/netlink/af_netlink.c, netlink_dump(): the kernel fills at most 32 KiB at a time
-_BUFFER = 65536
-_SILENCE = 2.0  # seconds to wait for an answer
-_LONGEST = 5.0  # seconds for all of them
+_BUFFER_SIZE = 65536
+_ANSWER_TIMEOUT = 2.0  # seconds, for one answer
+_DUMP_TIMEOUT = 5.0  # seconds, for a whole dump
 
 _SOCKETS = "/proc/net/netlink"
 
 
 def is_served(reader, family):
-    """Whether the kernel serves a netlink family now; None where that can't be told.
+    """Whether the kernel has a netlink family now, without loading its module.
 
-    Opening a socket of a family that is not served would make the kernel load a module (net/netlink/af_netlink.c, netlink_create()).
+    Opening a socket of an absent family would make the kernel load a module (net/netlink/af_netlink.c, netlink_create()).
 
-    :arg reader: `Reader`. :arg family: int, NETLINK_*.
+    :arg reader: `Reader`.
+    :arg family: int, NETLINK_*.
+    :returns: bool, or None where /proc/net/netlink can't be read.
     """
     data = reader.read(_SOCKETS, 4 << 20)
     if data is None:
         return None
-    # the kernel's own end of each family has port 0
+    # the kernel's own socket of each family has port 0
     return any(fields[1:3] == [b"%d" % family, b"0"] for fields in (line.split(None, 3) for line in data.splitlines()))
 
 
-def dump(family, request, answer, body, most):
-    """Yield the message of a dump, one after the other, as memoryviews that are only valid until the next one is asked for.
+def dump(family, request, answer, body, limit):
+    """Yield the messages of a dump.
 
-    :arg family: int, NETLINK_*. :arg request, answer: int, types of the request's and of the answers' messages.
-    :arg body: bytes of the request behind its header. :arg most: int, messages at most; past it the last thing yielded is None.
-    :raises OSError: the kernel refuses (EPERM), does not answer (ETIMEDOUT) or says that the list changed meanwhile (EINTR).
+    :arg family: int, NETLINK_*.
+    :arg request: int, type of the request message.
+    :arg answer: int, type of the answer messages; others are skipped.
+    :arg body: bytes, the request without its header.
+    :arg limit: int, messages at most.
+    :returns: iterator of memoryview, the message without its header, valid until the next one is requested; a last None where there are
+        more than limit.
+    :raises OSError: the kernel refuses (EPERM), does not answer in time (ETIMEDOUT), or the list changed during the dump (EINTR).
     """
-    buffer = bytearray(_BUFFER)
+    buffer = bytearray(_BUFFER_SIZE)
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, family) as channel:
-        channel.settimeout(_SILENCE)
+        channel.settimeout(_ANSWER_TIMEOUT)
         channel.bind((0, 0))
         channel.sendto(_HEADER.pack(_HEADER.size + len(body), request, _NLM_F_REQUEST | _NLM_F_DUMP, 1, 0) + body, (0, 0))
         try:
@@ -61,8 +69,8 @@ def dump(family, request, answer, body, most):
                 for view in _messages(buffer, length, answer):
                     if view is None:
                         return
-                    most -= 1
-                    if most < 0:
+                    limit -= 1
+                    if limit < 0:
                         yield None
                         return
                     yield view
@@ -71,8 +79,14 @@ def dump(family, request, answer, body, most):
 
 
 def _datagrams(channel, buffer):
-    """Receive into the buffer again and again; yields the lengths, and erases what was received. :raises OSError:"""
-    end = time.monotonic() + _LONGEST
+    """Receive datagrams of the kernel into a buffer. Each is zeroed when the next one is requested.
+
+    :arg channel: socket.
+    :arg buffer: bytearray.
+    :returns: iterator of int, the length of the datagram in bytes.
+    :raises OSError: a timeout, or a datagram longer than the buffer.
+    """
+    end = time.monotonic() + _DUMP_TIMEOUT
     while True:
         try:
             length, _ancillary, flags, sender = channel.recvmsg_into([buffer])
@@ -80,7 +94,7 @@ def _datagrams(channel, buffer):
             raise OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT)) from error
         if flags & socket.MSG_TRUNC:
             raise OSError(errno.EMSGSIZE, os.strerror(errno.EMSGSIZE))
-        if sender[0] == 0:  # of the kernel; another process may write to our port too
+        if sender[0] == 0:  # the kernel; other processes can send to this port too
             yield length
         _erase(buffer, length)
         if time.monotonic() > end:
@@ -88,7 +102,14 @@ def _datagrams(channel, buffer):
 
 
 def _messages(buffer, length, answer):
-    """Yield the bodies of the messages in the buffer as views, and None at the end of the dump. :raises OSError:"""
+    """Yield the answers in a datagram.
+
+    :arg buffer: bytearray.
+    :arg length: int, bytes of the datagram.
+    :arg answer: int, type of the messages to yield.
+    :returns: iterator of memoryview, the message without its header; None at the end of the dump.
+    :raises OSError: the kernel reports an error, the list changed (EINTR), or a message is malformed (EBADMSG).
+    """
     with memoryview(buffer) as whole:
         offset = 0
         while offset + _HEADER.size <= length:
@@ -113,7 +134,12 @@ def _erase(buffer, length):
 
 
 def attributes(view, offset):
-    """Yield ``(type, start, end)`` of the attributes in a message body from offset on; a broken one ends the list."""
+    """Yield the attributes of a message; a malformed one ends the list.
+
+    :arg view: memoryview, the message without its header.
+    :arg offset: int, where the first attribute begins, in bytes.
+    :returns: iterator of tuple of int: type, offset of the payload, offset of its end.
+    """
     while offset + _ATTRIBUTE.size <= len(view):
         size, kind = _ATTRIBUTE.unpack_from(view, offset)
         if size < _ATTRIBUTE.size or offset + size > len(view):

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""OpenSSL as a host has configured it: system-wide defaults of TLS, providers and engines. Part of host_crypto.
+"""The part ``openssl`` of host_crypto: system-wide TLS defaults, providers and engines.
 
-Which modules are loaded is told by ``processes[].libraries[]``: modules in ossl-modules and engines folders are in the catalogue.
+The modules that are loaded are in ``processes[].libraries[]``: the library catalogue has those in ossl-modules and engines directories.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -22,8 +22,12 @@ _MAX_PROVIDERS = 50
 
 
 def read_openssl(reader):
-    """The part ``openssl``: configs, modules, engines, unreadable. :arg reader: `Reader`."""
-    told = {"configs": [], "modules": _modules(reader, _MODULES), "engines": _modules(reader, _ENGINES)}
+    """Read the part ``openssl``.
+
+    :arg reader: `Reader`.
+    :returns: dict: configs (one for each configuration file), modules and engines (list of {name, path}), unreadable.
+    """
+    part = {"configs": [], "modules": _modules(reader, _MODULES), "engines": _modules(reader, _ENGINES)}
     known = set()
     for path in CONFIGS:
         identity = reader.identity(path)
@@ -33,65 +37,78 @@ def read_openssl(reader):
             known.add(identity)
         config = Config(reader, path)
         if config.found:
-            told["configs"].append(_config(reader, path, config))
-    told["unreadable"] = reader.unreadable()
-    return told
+            part["configs"].append(_config(reader, path, config))
+    part["unreadable"] = reader.unreadable()
+    return part
 
 
 def _config(reader, path, config):
+    """An entry of configs.
+
+    :arg reader: `Reader`.
+    :arg path: str, the configuration file.
+    :arg config: `Config` of it.
+    :returns: dict: path, files (list of {path}, included ones too), tls, providers, default_properties, fips_mode.
+    """
     entry = {"files": []}
-    reader.put(entry, "path", path)
+    reader.put_text(entry, "path", path)
     for name in config.files:
         shown = {}
-        reader.put(shown, "path", name)
+        reader.put_text(shown, "path", name)
         entry["files"].append(shown)
-    told = tls_defaults(config)
-    entry["tls"] = {"security_level": told["security_level"]}
+    defaults = tls_defaults(config)
+    entry["tls"] = {"security_level": defaults["security_level"]}
     for field in TLS_FIELDS:
-        reader.put(entry["tls"], field, told[field])
-    found = providers(config)
-    if len(found) > _MAX_PROVIDERS:
-        reader.problem(path, "more than %d providers: the others are not listed" % _MAX_PROVIDERS)
+        reader.put_text(entry["tls"], field, defaults[field])
+    configured = providers(config)
+    if len(configured) > _MAX_PROVIDERS:
+        reader.add_unreadable(path, "more than %d providers; the rest are omitted" % _MAX_PROVIDERS)
     entry["providers"] = []
-    for name, values, activated in found[:_MAX_PROVIDERS]:
+    for name, values, activated in configured[:_MAX_PROVIDERS]:
         provider = {"activated": activated}
-        reader.put(provider, "name", values.get("identity") or name or "?")
-        reader.put(provider, "module", values.get("module"))
+        reader.put_text(provider, "name", values.get("identity") or name or "?")
+        reader.put_text(provider, "module", values.get("module"))
         entry["providers"].append(provider)
     properties, fips_mode = default_properties(config)
-    reader.put(entry, "default_properties", properties)
-    reader.put(entry, "fips_mode", fips_mode)
+    reader.put_text(entry, "default_properties", properties)
+    reader.put_text(entry, "fips_mode", fips_mode)
     return entry
 
 
 def _modules(reader, patterns):
-    """Shared objects in the folders that match, without those of a folder met before under another name."""
-    told, known = [], set()
+    """The shared objects in the directories that match, each directory once even if it has several names.
+
+    :arg reader: `Reader`.
+    :arg patterns: tuple of str, see `Reader.glob`.
+    :returns: list of dict: name, path; sorted by path.
+    """
+    modules, known = [], set()
     for pattern in patterns:
-        for folder in reader.glob(pattern):
-            identity = reader.identity(folder)
+        for directory in reader.glob(pattern):
+            identity = reader.identity(directory)
             if identity in known:
                 continue
             known.add(identity)
-            for name in reader.names(folder):
+            for name in reader.list_directory(directory):
                 if not name.endswith(".so"):
                     continue
-                if len(told) == _MAX_MODULES:
-                    reader.problem(folder, "more than %d modules: the others are not listed" % _MAX_MODULES)
+                if len(modules) == _MAX_MODULES:
+                    reader.add_unreadable(directory, "more than %d modules; the rest are omitted" % _MAX_MODULES)
                     break
                 entry = {}
-                reader.put(entry, "name", name[:-3] or "?")
-                reader.put(entry, "path", folder + "/" + name)
-                told.append(entry)
-    return sorted(told, key=lambda entry: entry["path"])
+                reader.put_text(entry, "name", name[:-3] or "?")
+                reader.put_text(entry, "path", directory + "/" + name)
+                modules.append(entry)
+    return sorted(modules, key=lambda entry: entry["path"])
 
 
-def fips_provider(told):
-    """``(configured, present)`` of the FIPS provider, from the part `read_openssl` gave.
+def fips_provider(part):
+    """Whether the FIPS provider is configured and installed.
 
-    configured: activated in a configuration, True, False, or None where its line says no and the version decides; present: its module is
-    on the disk.
+    :arg part: dict, the part that `read_openssl` returned.
+    :returns: tuple. configured: True where a configuration activates it, False where none does, None where that depends on OpenSSL's version
+        (see `providers`); present: bool, whether its module is installed.
     """
-    found = [provider["activated"] for config in told["configs"] for provider in config["providers"] if provider["name"] == "fips"]
-    configured = True if True in found else None if None in found else False
-    return configured, any(module["name"] == "fips" for module in told["modules"])
+    activated = [provider["activated"] for config in part["configs"] for provider in config["providers"] if provider["name"] == "fips"]
+    configured = True if True in activated else None if None in activated else False
+    return configured, any(module["name"] == "fips" for module in part["modules"])

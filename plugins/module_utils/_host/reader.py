@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading the configuration of a host: bounded, without waking a device or waiting for a pipe, and with a list of what could not be read.
+"""`Reader`: bounded reads of a host's configuration files, with a list of the sources that could not be read.
 
-Each part of host_crypto has a `Reader` of its own. What is not there is told by the part itself (null, an empty list). What is there and
-can't be read, or is over a bound, goes into the part's ``unreadable``.
+No read wakes a device or blocks on a FIFO. Each part of host_crypto has a `Reader` of its own. A source that does not exist is reported by
+the part itself (null, an empty list). A source that exists but can't be read, or exceeds a limit, goes into the part's ``unreadable``.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -18,29 +18,40 @@ import stat
 
 from .._text import put_text
 
-MAX_FILE = 1 << 20  # octets read of one configuration file
-MAX_ENTRIES = 4096  # entries of a folder
-MAX_TEXT = 2048  # octets of one text in the document; the longest cipher strings of distributions have about 1000
-MAX_UNREADABLE = 50  # entries of one part's list; the last one counts what is over
+MAX_FILE = 1 << 20  # bytes read of one configuration file
+MAX_ENTRIES = 4096  # entries of one directory
+MAX_LISTED = 500000  # entries of all directories that one part lists, about 1 s; 4096 disks with their partitions have 100,000
+MAX_TEXT = 2048  # bytes of one text in the document; the longest cipher strings of distributions have about 1000
+MAX_UNREADABLE = 50  # entries of one part's list; one more entry counts the rest
+_MAX_LINE_FILE = 4096  # bytes of a file that holds one line
+_CHUNK = 65536  # bytes of one read
 
 _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO)
-_MAGIC_GLOB = frozenset("*?[")
+_GLOB_CHARACTERS = frozenset("*?[")
 
 
 class Reader:
-    """Reads files below a root folder for one part of host_crypto.
+    """Reads files below a root directory for one part of host_crypto.
 
-    :arg root: str, where the host's files lie: ``""`` for the host itself. Links are followed by the kernel, so absolute ones leave it.
-    :arg show_path: callable bytes -> bytes that takes users' names out of a path.
+    Every path is absolute on the host. The kernel follows symbolic links, so an absolute link leaves the root directory.
+
+    :arg root: str, directory that holds the host's files; ``""`` for this host.
+    :arg show_path: callable bytes -> bytes, removes user names from a path.
     """
 
     def __init__(self, root="", show_path=bytes):
         self.root = root
         self._show_path = show_path
-        self._problems = {}
+        self._unreadable = {}
+        self._listed = 0
 
-    def put(self, entry, key, raw):
-        """Set ``entry[key]`` to a text of the host (bytes, str or None), cut at `MAX_TEXT` octets, with the marks of `put_text`."""
+    def put_text(self, entry, key, raw):
+        """Set ``entry[key]`` to a text of the host, cut at `MAX_TEXT` bytes, with the marks of `_text.put_text`.
+
+        :arg entry: dict to change.
+        :arg key: str.
+        :arg raw: bytes or str, where a path is redacted; None or empty gives None.
+        """
         if isinstance(raw, str):
             raw = os.fsencode(raw)
         if not raw:
@@ -50,29 +61,38 @@ class Reader:
             raw = self._show_path(raw)
         put_text(entry, key, raw[:MAX_TEXT], len(raw) > MAX_TEXT)
 
-    def problem(self, source, reason):
-        """Note what could not be read. :arg source: str, a path or the name of an interface. :arg reason: str or OSError."""
+    def add_unreadable(self, source, reason):
+        """Add a source to `unreadable`. The first reason of a source is kept.
+
+        :arg source: str, a path or the name of a kernel interface.
+        :arg reason: str or OSError.
+        """
         if isinstance(reason, OSError):
             reason = os.strerror(reason.errno) if reason.errno else str(reason)
-        self._problems.setdefault(source, reason)
+        self._unreadable.setdefault(source, reason)
 
     def unreadable(self):
-        """The list for the part: ``[{"source", "reason"}]``, sorted."""
-        told = []
-        for source in sorted(self._problems)[:MAX_UNREADABLE]:
+        """The part's list of sources that could not be read.
+
+        :returns: list of dict, ``{"source", "reason"}``, sorted by source; at most `MAX_UNREADABLE` and one that counts the rest.
+        """
+        entries = []
+        for source in sorted(self._unreadable)[:MAX_UNREADABLE]:
             entry = {}
-            self.put(entry, "source", source)
-            self.put(entry, "reason", self._problems[source])
-            told.append(entry)
-        if len(self._problems) > MAX_UNREADABLE:
-            told.append({"source": "and more", "reason": "%d further ones are not listed" % (len(self._problems) - MAX_UNREADABLE)})
-        return told
+            self.put_text(entry, "source", source)
+            self.put_text(entry, "reason", self._unreadable[source])
+            entries.append(entry)
+        if len(self._unreadable) > MAX_UNREADABLE:
+            entries.append({"source": "other sources", "reason": "%d more entries omitted" % (len(self._unreadable) - MAX_UNREADABLE)})
+        return entries
 
     @contextlib.contextmanager
-    def opened(self, path):
-        """A descriptor of a regular file, or None where there is none to be had; then it is noted unless the file does not exist.
+    def open_file(self, path):
+        """Context manager: a descriptor of a regular file, or None where it is absent or can't be opened.
 
         The file is opened with O_PATH first, so that a device or a FIFO in its place is neither woken nor waited for.
+
+        :arg path: str.
         """
         fd = self._open(path)
         try:
@@ -83,114 +103,160 @@ class Reader:
 
     def _open(self, path):
         try:
-            place = os.open(self.root + path, os.O_PATH | os.O_CLOEXEC)
+            path_fd = os.open(self.root + path, os.O_PATH | os.O_CLOEXEC)
         except (OSError, ValueError) as error:
-            self._absent_or_problem(path, error)
+            self._add_unless_absent(path, error)
             return None
         try:
-            if not stat.S_ISREG(os.fstat(place).st_mode):
-                self.problem(path, "not a regular file")
+            if not stat.S_ISREG(os.fstat(path_fd).st_mode):
+                self.add_unreadable(path, "not a regular file")
                 return None
-            return _reopen(place)
+            return _reopen(path_fd)
         except OSError as error:
-            self._absent_or_problem(path, error)
+            self._add_unless_absent(path, error)
             return None
         finally:
-            os.close(place)
+            os.close(path_fd)
 
-    def _absent_or_problem(self, path, error):
-        if isinstance(error, ValueError):  # a NUL in the path
-            self.problem(path.replace("\0", "\\0"), "not a path")
+    def _add_unless_absent(self, path, error):
+        if isinstance(error, ValueError):  # os.open() raises it for a NUL byte
+            self.add_unreadable(path.replace("\0", "\\0"), "invalid path: it contains a NUL byte")
         elif error.errno not in _ABSENT:
-            self.problem(path, error)
+            self.add_unreadable(path, error)
 
     def read(self, path, limit=MAX_FILE):
-        """The first `limit` octets (bytes) of a regular file; None where it is absent or could not be read. More than that is noted."""
-        with self.opened(path) as fd:
+        """Read the beginning of a regular file. A longer file is noted in `unreadable`.
+
+        :arg path: str.
+        :arg limit: int, bytes to read at most.
+        :returns: bytes, or None where the file is absent or can't be read.
+        """
+        with self.open_file(path) as fd:
             if fd is None:
                 return None
             data = bytearray()
             try:
                 while len(data) <= limit:
-                    piece = os.read(fd, min(65536, limit + 1 - len(data)))
-                    if not piece:
+                    chunk = os.read(fd, min(_CHUNK, limit + 1 - len(data)))
+                    if not chunk:
                         break
-                    data += piece
+                    data += chunk
             except OSError as error:
-                self._absent_or_problem(path, error)
+                self._add_unless_absent(path, error)
                 return None
         if len(data) > limit:
-            self.problem(path, "longer than %d octets: what follows was not read" % limit)
+            self.add_unreadable(path, "only the first %d bytes were read" % limit)
         return bytes(data[:limit])
 
-    def word(self, path):
-        """The content (bytes) of a file of one line, without white space around it; None where it is absent or could not be read."""
-        data = self.read(path, 4096)
+    def read_line(self, path):
+        """Read a file of one line.
+
+        :arg path: str.
+        :returns: bytes without white space at both ends, or None where the file is absent or can't be read.
+        """
+        data = self.read(path, _MAX_LINE_FILE)
         return None if data is None else data.strip()
 
-    def names(self, path, most=MAX_ENTRIES):
-        """Sorted names (str) in a folder; an empty list where it is absent or could not be read. More than `most` are noted."""
-        found = []
+    def list_directory(self, path, limit=MAX_ENTRIES):
+        """List a directory. More entries than a limit are noted in `unreadable`.
+
+        :arg path: str.
+        :arg limit: int, entries to list at most.
+        :returns: list of str, sorted names; empty where the directory is absent or can't be read, or `MAX_LISTED` is reached.
+        """
+        if self._listed > MAX_LISTED:
+            self.add_unreadable(path, "not listed: more than %d directory entries in all" % MAX_LISTED)
+            return []
+        names = []
         try:
             with os.scandir(self.root + path) as entries:
                 for entry in entries:
-                    if len(found) == most:
-                        self.problem(path, "more than %d entries: the others were not looked at" % most)
+                    if len(names) == limit:
+                        self.add_unreadable(path, "more than %d entries; the rest were skipped" % limit)
                         break
-                    found.append(entry.name)
+                    names.append(entry.name)
         except (OSError, ValueError) as error:
-            self._absent_or_problem(path, error)
-        return sorted(found)
+            self._add_unless_absent(path, error)
+        self._listed += 1 + len(names)
+        return sorted(names)
 
     def exists(self, path):
-        """Whether something is at path; None where that can't be told."""
+        """Whether a file of any type is at a path.
+
+        :arg path: str.
+        :returns: bool, or None where permissions or an error hide it.
+        """
         try:
             os.stat(self.root + path)
         except OSError as error:
-            self._absent_or_problem(path, error)
+            self._add_unless_absent(path, error)
             return False if error.errno in _ABSENT else None
         return True
 
-    def is_folder(self, path):
-        """Whether a folder is at path, links followed."""
+    def is_directory(self, path):
+        """Whether a path leads to a directory, symbolic links followed.
+
+        :arg path: str.
+        :returns: bool.
+        """
         try:
             return stat.S_ISDIR(os.stat(self.root + path).st_mode)
         except (OSError, ValueError):
             return False
 
-    def target(self, path):
-        """What a symbolic link says (str); None where it is none."""
+    def link_target(self, path):
+        """Read a symbolic link.
+
+        :arg path: str.
+        :returns: str, the text of the link, or None where path is no symbolic link.
+        """
         try:
             return os.readlink(self.root + path)
         except OSError:
             return None
 
     def identity(self, path):
-        """``(device, inode)`` of what is at path, links followed; None where nothing can be had."""
+        """The file at a path, symbolic links followed, in a form that can be compared.
+
+        :arg path: str.
+        :returns: tuple of int, ``(device, inode)``, or None where there is none.
+        """
         try:
-            found = os.stat(self.root + path)
+            status = os.stat(self.root + path)
         except (OSError, ValueError):
             return None
-        return found.st_dev, found.st_ino
+        return status.st_dev, status.st_ino
 
-    def glob(self, pattern, most=256):
-        """Paths (str) that match an absolute glob, sorted, as glob(3) has it: no hidden file without a dot in the pattern."""
+    def glob(self, pattern, limit=256):
+        """The paths that match a pattern, by the rules of glob(3): ``*`` matches no hidden file.
+
+        :arg pattern: str, absolute.
+        :arg limit: int, paths at most, also at each level of directories.
+        :returns: list of str, sorted.
+        """
         paths = [""]
         for part in pattern.strip("/").split("/"):
-            if not _MAGIC_GLOB.intersection(part):
+            if not _GLOB_CHARACTERS.intersection(part):
                 paths = [path + "/" + part for path in paths]
                 continue
-            paths = [path + "/" + name for path in paths for name in self.names(path or "/")
+            paths = [path + "/" + name for path in paths for name in self.list_directory(path or "/")
                      if fnmatch.fnmatchcase(name, part) and (not name.startswith(".") or part.startswith("."))]
-            if len(paths) > most:
-                self.problem(pattern, "matches more than %d files: the others were not looked at" % most)
-                paths = paths[:most]
+            if len(paths) > limit:
+                self.add_unreadable(pattern, "matches more than %d files; the rest were skipped" % limit)
+                paths = paths[:limit]
         return [path for path in paths if self.identity(path)]
 
 
-def _reopen(place):
-    """Open for reading what an O_PATH descriptor refers to, without a trace where that is permitted. :raises OSError:"""
-    name = "/proc/self/fd/%d" % place
+def _reopen(path_fd):
+    """Open the file of an O_PATH descriptor for reading.
+
+    O_NOATIME keeps its access time; it is refused for a file of another user without CAP_FOWNER.
+
+    :arg path_fd: int, opened with O_PATH.
+    :returns: int, a descriptor.
+    :raises OSError: the file can't be opened; EAGAIN where another process holds a write lease (fcntl(2), F_SETLEASE).
+    """
+    name = "/proc/self/fd/%d" % path_fd
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
     try:
         return os.open(name, flags | os.O_NOATIME)
@@ -199,16 +265,18 @@ def _reopen(place):
 
 
 def open_block_device(path, number):
-    """A descriptor of a block device for reading.
+    """Open a block device for reading.
 
-    :arg path: str. :arg number: ``(major, minor)`` it must have.
-    :raises OSError: also where something else is at path.
+    :arg path: str.
+    :arg number: tuple of int, the ``(major, minor)`` that it must have.
+    :returns: int, a descriptor.
+    :raises OSError: it can't be opened, or something else is at path (ENOTBLK).
     """
-    place = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    path_fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
-        found = os.fstat(place)
-        if not stat.S_ISBLK(found.st_mode) or (os.major(found.st_rdev), os.minor(found.st_rdev)) != number:
+        status = os.fstat(path_fd)
+        if not stat.S_ISBLK(status.st_mode) or (os.major(status.st_rdev), os.minor(status.st_rdev)) != number:
             raise OSError(errno.ENOTBLK, os.strerror(errno.ENOTBLK))
-        return os.open("/proc/self/fd/%d" % place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        return os.open("/proc/self/fd/%d" % path_fd, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     finally:
-        os.close(place)
+        os.close(path_fd)

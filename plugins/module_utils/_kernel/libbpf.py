@@ -20,11 +20,11 @@ from . import syscalls
 
 SONAMES = ("libbpf.so.1", "libbpf.so.0")
 
-# Room for the verifier's log; what is never written costs no memory. libbpf 0.7 and later writes it where it is told to.
+# Bytes for the verifier's log; what is never written costs no memory. libbpf before 0.7 has no function to set the buffer.
 _LOG_SIZE = 4 << 20
 _LOG_LINES = 12
 
-# enum libbpf_errno: what libbpf before 0.8 says instead of the kernel's errno where the verifier refused
+# enum libbpf_errno: libbpf before 0.8 returns it instead of the kernel's errno where the verifier rejected a program
 LIBBPF_ERRNO_VERIFY = 4007
 
 _PRINTER = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
@@ -33,7 +33,10 @@ _POINTER_FUNCTIONS = ("bpf_object__open_mem", "bpf_object__find_program_by_name"
 
 
 class LoadError(Exception):
-    """An object, map or program was refused: errno (int or None) and the verifier's last lines (list of str)."""
+    """An object, map or program could not be opened, loaded or attached.
+
+    ``reason``: str. ``errno``: int or None. ``log``: list of str, the verifier's last lines.
+    """
 
     def __init__(self, reason, number=None, log=()):
         super().__init__(reason)
@@ -42,8 +45,8 @@ class LoadError(Exception):
         self.log = list(log)
 
 
-def _give_memory_back():
-    """Let freed blocks go back to the kernel: libbpf reads 10 MB of kernel types for each object and frees them.
+def _return_freed_memory():
+    """Make malloc return freed blocks to the kernel: libbpf reads 10 MB of kernel types for each object and frees them.
 
     glibc raises its threshold for mapped blocks when one is freed (mallopt(3), M_MMAP_THRESHOLD), unless it is set.
     """
@@ -56,8 +59,11 @@ class Libbpf:
     """The library, loaded. One instance for a process."""
 
     def __init__(self):
-        """:raises AuditError: there is none on this host."""
-        _give_memory_back()
+        """Load it.
+
+        :raises AuditError: this host has no libbpf.
+        """
+        _return_freed_memory()
         for soname in SONAMES:
             try:
                 self.lib = ctypes.CDLL(soname, use_errno=True)
@@ -66,12 +72,12 @@ class Libbpf:
             self.soname = soname
             break
         else:
-            raise AuditError("libbpf (%s) is not on this host; it comes with iproute2 on most distributions" % " or ".join(SONAMES))
+            raise AuditError("libbpf (%s) is not installed on this host; on most distributions iproute2 brings it" % " or ".join(SONAMES))
         for name in _POINTER_FUNCTIONS:
             function = getattr(self.lib, name, None)
             if function is not None:
                 function.restype = ctypes.c_void_p
-        # Its own messages would end in the module's stderr; what matters of them is taken from return values and logs.
+        # Its own messages would go to the module's stderr; return values and logs have what matters of them.
         self._printer = _PRINTER(lambda _level, _format, _arguments: 0)
         self.lib.libbpf_set_print(self._printer)
         if self.soname.endswith(".0") and hasattr(self.lib, "libbpf_set_strict_mode"):
@@ -79,13 +85,21 @@ class Libbpf:
 
     @property
     def version(self):
-        """For instance ``libbpf 1.1``; of before 0.6, which could not tell, its soname."""
+        """The version.
+
+        :returns: str, for instance ``libbpf 1.1``; before 0.6, which has no function for it, the soname.
+        """
         if not hasattr(self.lib, "libbpf_major_version"):
             return self.soname
         return "libbpf %d.%d" % (self.lib.libbpf_major_version(), self.lib.libbpf_minor_version())
 
     def pointer(self, name, *arguments):
-        """Call a function that returns a pointer. Returns int; raises OSError."""
+        """Call a function that returns a pointer.
+
+        :arg name: str, of the function.
+        :returns: int.
+        :raises OSError: it returned an error.
+        """
         result = getattr(self.lib, name)(*arguments)
         # libbpf before 1.0 may return -errno as a pointer (libbpf_get_error)
         if not result or result >= 2 ** 64 - 4095:
@@ -95,9 +109,11 @@ class Libbpf:
 
 
 def object_bytes(name):
-    """The BPF object of that name for this architecture (bytes).
+    """The content of a BPF object for this architecture.
 
-    :raises AuditError: the architecture is not supported, or the collection's files are damaged.
+    :arg name: str, of the object.
+    :returns: bytes.
+    :raises AuditError: the architecture is not supported, or the collection's files are corrupt.
     """
     if syscalls.architecture() == "x86_64":
         from .objects_x86_64 import OBJECTS
@@ -108,15 +124,20 @@ def object_bytes(name):
     digest, text = OBJECTS[name]
     content = lzma.decompress(base64.b85decode(text))
     if hashlib.sha256(content).hexdigest() != digest:
-        raise AuditError("the BPF object %s does not have its SHA-256: install the collection anew" % name)
+        raise AuditError("the BPF object %s is corrupt (SHA-256 mismatch): reinstall the collection" % name)
     return content
 
 
 class BpfObject:
-    """One object: opened, then prepared, then loaded, then attached. Closing detaches and frees all of it."""
+    """One BPF object. Open it, prepare it, load it, attach its programs; closing detaches and frees everything."""
 
     def __init__(self, libbpf, name):
-        """:raises LoadError: libbpf can't read it."""
+        """Open it.
+
+        :arg libbpf: Libbpf.
+        :arg name: str, of the object.
+        :raises LoadError: libbpf can't read it.
+        """
         self._libbpf = libbpf
         self._lib = libbpf.lib
         self._content = object_bytes(name)
@@ -140,24 +161,36 @@ class BpfObject:
             raise LoadError("the object has no %s %s" % (kind, name), error.errno) from error
 
     def set_constants(self, content):
-        """Give the object its read-only data (bytes, the whole of struct settings), before load."""
+        """Set the object's read-only data. Before load.
+
+        :arg content: bytes, the whole of struct settings.
+        :raises LoadError: libbpf refuses it.
+        """
         try:
             section = self._find("map", ".rodata")
         except LoadError:
-            # libbpf before 1.0 knows it only by the name it gives the kernel: 8 bytes of the object's name, then the section's
+            # libbpf before 1.0 finds it only by its name in the kernel: 8 bytes of the object's name, then the section's
             section = self._find("map", self._name[:8] + ".rodata")
         status = self._lib.bpf_map__set_initial_value(ctypes.c_void_p(section), content, ctypes.c_size_t(len(content)))
         if status < 0:
-            raise LoadError("constants: %s" % os.strerror(-status), -status)
+            raise LoadError("the object's constants can't be set: %s" % os.strerror(-status), -status)
 
     def reuse_map(self, name, fd):
-        """Use an existing map for one that the object declares, before load."""
+        """Use an existing map in place of one that the object declares. Before load.
+
+        :arg name: str, of the map.
+        :arg fd: int, descriptor of the existing map.
+        :raises LoadError: libbpf refuses it.
+        """
         status = self._lib.bpf_map__reuse_fd(ctypes.c_void_p(self._find("map", name)), ctypes.c_int(fd))
         if status < 0:
             raise LoadError("map %s can't be shared: %s" % (name, os.strerror(-status)), -status)
 
     def want_programs(self, names):
-        """Load only these programs of the object."""
+        """Load only these programs of the object. Before load.
+
+        :arg names: iterable of str.
+        """
         wanted = set(names)
         program = None
         self._lib.bpf_program__name.restype = ctypes.c_char_p
@@ -169,7 +202,11 @@ class BpfObject:
             self._lib.bpf_program__set_autoload(ctypes.c_void_p(program), ctypes.c_bool(name in wanted))
 
     def _program_after(self, program):
-        """The program (int) behind another (None: the first), None after the last."""
+        """The next program of the object.
+
+        :arg program: int, pointer to a program; None for the first.
+        :returns: int, pointer to the next; None after the last.
+        """
         if hasattr(self._lib, "bpf_object__next_program"):  # 0.6
             step, arguments = self._lib.bpf_object__next_program, (self._object, program)
         else:
@@ -178,12 +215,17 @@ class BpfObject:
         return step(*map(ctypes.c_void_p, arguments))
 
     def expect_attach_type(self, name, kind):
-        """Set the attach type a program is loaded for (int of enum bpf_attach_type)."""
+        """Set the attach type of a program. Before load.
+
+        :arg name: str, of the program.
+        :arg kind: int of enum bpf_attach_type.
+        """
         self._lib.bpf_program__set_expected_attach_type(ctypes.c_void_p(self._find("program", name)), ctypes.c_int(kind))
 
     def load(self, names):
-        """Load the object. names: programs whose log is wanted where the verifier refuses.
+        """Load the object.
 
+        :arg names: iterable of str, programs whose verifier log is wanted where the kernel rejects them.
         :raises LoadError: with errno and the verifier's last lines.
         """
         if hasattr(self._lib, "bpf_program__set_log_buf"):
@@ -193,20 +235,32 @@ class BpfObject:
         if status < 0:
             number = -status
             log = ctypes.string_at(self._log_address).decode("utf-8", "replace").strip().splitlines()[-_LOG_LINES:]
-            # libbpf fills the buffer only when it loads again with a log level; an empty one means the kernel said nothing
-            text = "the verifier says no" if number == LIBBPF_ERRNO_VERIFY else os.strerror(number)
-            raise LoadError("the kernel refused it: %s (errno %d)" % (text, number), number, log)
+            # libbpf fills the buffer only when it loads again with a log level; an empty one means that the kernel wrote no log
+            text = "the verifier rejected it" if number == LIBBPF_ERRNO_VERIFY else os.strerror(number)
+            raise LoadError("the kernel refused to load the object: %s (errno %d)" % (text, number), number, log)
 
     def map_fd(self, name):
-        """The descriptor of a map, owned by the object."""
+        """The descriptor of a map, owned by the object.
+
+        :arg name: str.
+        :returns: int.
+        """
         return self._lib.bpf_map__fd(ctypes.c_void_p(self._find("map", name)))
 
     def program_fd(self, name):
-        """The descriptor of a loaded program, owned by the object."""
+        """The descriptor of a loaded program, owned by the object.
+
+        :arg name: str.
+        :returns: int.
+        """
         return self._lib.bpf_program__fd(ctypes.c_void_p(self._find("program", name)))
 
     def attach(self, name):
-        """Attach a program where its section says. Closing the object detaches it."""
+        """Attach a program to the hook that its section names. Closing the object detaches it.
+
+        :arg name: str, of the program.
+        :raises LoadError: the kernel refuses it.
+        """
         try:
             self._links.append(self._libbpf.pointer("bpf_program__attach", ctypes.c_void_p(self._find("program", name))))
         except OSError as error:
@@ -223,5 +277,9 @@ class BpfObject:
 
 
 def sum_of_cpus(value):
-    """The sum of a per-CPU __u64 (bytes of all CPUs' values)."""
+    """Add up a per-CPU __u64.
+
+    :arg value: bytes of all CPUs' values.
+    :returns: int.
+    """
     return sum(number for number, in struct.iter_unpack("<Q", value))

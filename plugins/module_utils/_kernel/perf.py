@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Executable mappings as perf tells them: PERF_RECORD_MMAP2 of every process, with build ids. No BPF, nothing to verify.
+"""Executable mappings of every process, from perf events: PERF_RECORD_MMAP2, with build ids. It needs no BPF.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -31,13 +31,16 @@ _MMAP2 = struct.Struct("<IIQQQ24sII")
 _DEVICE_INODE = struct.Struct("<IIQ")
 _PAGE = mmap.PAGESIZE
 
-# All buffers together, and the bounds of one. 64 KiB hold about 500 mappings of one CPU between two ticks.
+# Bytes of all buffers together, and the bounds of one. 64 KiB hold about 500 mappings of one CPU between two ticks.
 _ALL_BUFFERS = 8 << 20
 _LEAST, _MOST = 64 << 10, 512 << 10
 
 
 def _online_cpus():
-    """CPU numbers from /sys/devices/system/cpu/online, for instance ``0-3,8``."""
+    """The CPUs of /sys/devices/system/cpu/online, whose text is for instance ``0-3,8``.
+
+    :returns: list of int.
+    """
     with open("/sys/devices/system/cpu/online", "r") as stream:
         text = stream.read().strip()
     cpus = []
@@ -51,6 +54,8 @@ def _attributes(build_id, watermark):
     flags = _FLAG_MMAP | _FLAG_MMAP2 | _FLAG_SAMPLE_ID_ALL | _FLAG_USE_CLOCKID | _FLAG_WATERMARK
     if build_id:
         flags |= _FLAG_BUILD_ID
+    # struct perf_event_attr: type, size, config, period, sample_type, read_format, flags, wakeup_watermark, bp_type, bp_addr, bp_len,
+    # branch_sample_type, sample_regs_user, sample_stack_user, clockid, sample_regs_intr, aux_watermark, sample_max_stack, reserved
     return struct.pack("<IIQQQQQIIQQQQIiQIHH", _TYPE_SOFTWARE, _ATTRIBUTE_SIZE, _COUNT_SW_DUMMY, 0, _SAMPLE_TIME, 0, flags,
                        watermark, 0, 0, 0, 0, 0, 0, _CLOCK_BOOTTIME, 0, 0, 0, 0)
 
@@ -75,7 +80,10 @@ class _CpuBuffer:
         return self._map[_PAGE + start:_PAGE + self._size] + self._map[_PAGE:_PAGE + end - self._size]
 
     def records(self):
-        """All records there are now: list of ``(type, misc, body)``."""
+        """Take all records that are there now.
+
+        :returns: list of ``(type, misc, body)``.
+        """
         head, tail = struct.unpack_from("<QQ", self._map, _DATA_HEAD)
         if head == tail:
             return []
@@ -96,10 +104,13 @@ class _CpuBuffer:
 
 
 class MappingReader:
-    """One event on each CPU. Closing ends them."""
+    """One perf event on each CPU. ``lost``: int, records that did not fit a buffer. ``build_ids``: bool, whether the kernel sends them (5.12+)."""
 
     def __init__(self):
-        """:raises OSError: perf_event_open is refused (perf_event_paranoid, lockdown, seccomp)."""
+        """Open the events.
+
+        :raises OSError: perf_event_open is not permitted (perf_event_paranoid, lockdown, seccomp).
+        """
         cpus = _online_cpus()
         size = _LEAST
         while size * 2 <= min(_MOST, _ALL_BUFFERS // len(cpus)):
@@ -126,11 +137,17 @@ class MappingReader:
         return _CpuBuffer(cpu, size, False)
 
     def filenos(self):
-        """Descriptors that become readable when a buffer is a quarter full."""
+        """Descriptors that become readable when a buffer is a quarter full.
+
+        :returns: list of int.
+        """
         return [buffer.fd for buffer in self._buffers]
 
     def read(self):
-        """The mappings since the last call, of each CPU in its order: list of LibraryMapped."""
+        """Take the mappings since the last call.
+
+        :returns: list of LibraryMapped, in order for each CPU.
+        """
         found = []
         for buffer in self._buffers:
             for kind, misc, body in buffer.records():
@@ -141,7 +158,7 @@ class MappingReader:
         return found
 
     def close(self):
-        """End the events. May be called twice."""
+        """Close the events. May be called twice."""
         for buffer in self._buffers:
             buffer.close()
         self._buffers = []

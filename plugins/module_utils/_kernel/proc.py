@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Readers of /proc: what a process is, what it has mapped and open.
+"""Readers of /proc: identity of a process, its mappings, open files, control groups and namespaces.
 
-Every function of a process returns None where the process is gone (ENOENT, ESRCH). PermissionError is let through: the caller
-counts such processes as not permitted. Any other OSError is let through as well; /proc does not give any in normal operation.
-All names are bytes as the kernel holds them. Formats: proc(5), proc_pid_stat(5), Linux Documentation/filesystems/proc.rst.
+A function that takes a pid returns None where the process is gone (ENOENT, ESRCH). It raises PermissionError, which the caller counts as
+permission denied. It raises any other OSError too; /proc gives none in normal operation. pid is an int; proc_root is a str, where /proc is
+mounted. Names and paths are bytes as the kernel has them. Formats: proc(5), proc_pid_stat(5), Linux Documentation/filesystems/proc.rst.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -22,31 +22,37 @@ PROC_PID_INIT_INO = 0xEFFFFFFC  # Linux include/uapi/linux/nsfs.h and include/li
 _PF_KTHREAD = 0x00200000  # Linux include/linux/sched.h
 _AUDIT_UNSET = 0xFFFFFFFF  # Linux include/uapi/linux/audit.h, AUDIT_SID_UNSET; the same of a login, include/linux/audit.h
 
-# Bounds on what one process can make us read. vm.max_map_count is 65530 by default, 1048576 in some distributions.
-_MAX_CMDLINE = 32768
-_MAX_SMALL = 1 << 20
+# Limits on what one process can make us read. vm.max_map_count is 65530 by default, 1048576 in some distributions.
+_MAX_CMDLINE = 32768  # bytes
+_MAX_FILE = 1 << 20  # bytes of any other file
 _MAX_MAPPINGS = 262144
 _MAX_FDS = 65536
 
-TICK_NS = 10_000_000  # /proc gives times in 1/100 s (USER_HZ), the kernel in ns
+TICK_NS = 10_000_000  # /proc gives times in 1/100 s (USER_HZ), the kernel's events in ns
 
 _DELETED = b" (deleted)"
 
 Stat = collections.namedtuple("Stat", "pid comm state ppid pgrp session flags user_ticks system_ticks threads start_ticks")
-Stat.__doc__ = """/proc/PID/stat. comm: bytes, at most 15 (a kernel thread: 63); state: str, one letter; start_ticks: int,
-since boot, of the length os.sysconf("SC_CLK_TCK") a second (100); user_ticks, system_ticks: int, the same unit; flags: int, PF_*; the rest int."""
+Stat.__doc__ = """/proc/PID/stat.
+
+comm: bytes, at most 15 (a kernel thread: 63); state: str, one letter; start_ticks: int, start time since boot in units of 1/100 s
+(os.sysconf("SC_CLK_TCK")); user_ticks, system_ticks: int, processor time in the same unit; flags: int, PF_*; the others are int."""
 Status = collections.namedtuple("Status", "tgid uid euid gid egid ns_pids")
-Status.__doc__ = """/proc/PID/status: int; real and effective user and group. ns_pids: list of int, the process's number in each pid
-namespace from that of /proc inwards; empty before Linux 4.1."""
+Status.__doc__ = """/proc/PID/status.
+
+tgid: int; uid, euid, gid, egid: int, real and effective user and group; ns_pids: list of int, the process's pid in each PID namespace,
+from that of /proc inwards; empty before Linux 4.1."""
 Exe = collections.namedtuple("Exe", "path deleted")
-Exe.__doc__ = "The file a process executes. path: bytes, in the process's mount namespace; deleted: bool, it has no name any more."
+Exe.__doc__ = "The executable of a process. path: bytes, in the process's mount namespace; deleted: bool, the file was unlinked."
 Mapping = collections.namedtuple("Mapping", "start end offset dev_major dev_minor inode path deleted")
-Mapping.__doc__ = """An executable mapping of a file. start, end: int, addresses; offset: int, bytes in the file; dev_major, dev_minor,
-inode: int, as the kernel's file system names them (on btrfs and overlayfs the device differs from stat's); path: bytes; deleted: bool."""
+Mapping.__doc__ = """An executable mapping of a file.
+
+start, end: int, addresses; offset: int, in bytes of the file; dev_major, dev_minor, inode: int, as the kernel's file system numbers them (on
+btrfs and overlayfs the device differs from stat's); path: bytes; deleted: bool, the file was unlinked."""
 
 
-def _read(proc_root, pid, name, limit=_MAX_SMALL):
-    """Up to limit bytes of a file of a process, or None where the process is gone."""
+def _read(proc_root, pid, name, limit=_MAX_FILE):
+    """Read a file of a process, at most limit bytes: bytes, or None where the process is gone."""
     try:
         fd = os.open("%s/%d/%s" % (proc_root, pid, name), os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, ProcessLookupError, NotADirectoryError):
@@ -68,16 +74,16 @@ def _read(proc_root, pid, name, limit=_MAX_SMALL):
 
 
 def list_pids(proc_root="/proc"):
-    """The processes there are now: sorted list of int."""
+    """The pids of all processes: sorted list of int."""
     return sorted(int(name) for name in os.listdir(proc_root) if name.isdigit())
 
 
 def read_stat(pid, proc_root="/proc"):
-    """/proc/PID/stat as Stat, or None where the process is gone or the line is not of that form."""
+    """Read /proc/PID/stat: Stat, or None where the process is gone or the line is malformed."""
     data = _read(proc_root, pid, "stat")
     if not data:
         return None
-    begin, end = data.find(b"("), data.rfind(b")")  # comm may hold ")" and spaces; no field after it can
+    begin, end = data.find(b"("), data.rfind(b")")  # comm may contain ")" and spaces; no later field does
     fields = data[end + 1:].split()
     if begin < 0 or end < begin or len(fields) < 20:
         return None
@@ -90,12 +96,12 @@ def read_stat(pid, proc_root="/proc"):
 
 
 def is_kernel_thread(process_stat):
-    """Whether Stat is that of a kernel thread, which has no executable, maps or command line."""
+    """Whether a Stat is that of a kernel thread, which has no executable, maps or command line."""
     return bool(process_stat.flags & _PF_KTHREAD)
 
 
 def read_status(pid, proc_root="/proc"):
-    """/proc/PID/status as Status, or None where the process is gone. The kernel escapes a newline in a process's name there."""
+    """Read /proc/PID/status: Status, or None where the process is gone. The kernel escapes a newline in the name there."""
     data = _read(proc_root, pid, "status")
     if not data:
         return None
@@ -111,10 +117,10 @@ def read_status(pid, proc_root="/proc"):
 
 
 def read_cmdline(pid, proc_root="/proc"):
-    """The arguments of a process, as it shows them now (a process can overwrite them).
+    """Read the command line of a process. The process can overwrite it at any time.
 
-    :returns: ``(list of bytes, truncated)``, or None where the process is gone; at most 32 KiB, truncated is True where there
-        is more. A kernel thread and a zombie have an empty list.
+    :returns: ``(arguments, truncated)``: list of bytes, 32 KiB at most, and whether there is more (bool); or None where the process is
+        gone. The list is empty for a kernel thread and a zombie.
     """
     data = _read(proc_root, pid, "cmdline", _MAX_CMDLINE + 1)
     if data is None:
@@ -128,22 +134,23 @@ def read_cmdline(pid, proc_root="/proc"):
     return data.split(b"\0"), truncated
 
 
-def _without_mark(link, path, root):
-    """Take the kernel's " (deleted)" off a path, unless that is how a file's name ends that is still there.
+def _strip_deleted(link, path, root):
+    """Remove the kernel's " (deleted)" from a path, unless it belongs to the name of a file that still exists.
 
-    :arg link: str, a magic link of /proc that leads to the open file itself.
-    :arg root: bytes, where the process's own root directory can be reached.
-    :returns: ``(path, deleted)``
+    :arg link: str, a magic link of /proc to the open file itself.
+    :arg path: bytes, as the kernel gives it.
+    :arg root: bytes, a path to the process's root directory.
+    :returns: ``(path, deleted)``, bytes and bool.
     """
     if not path.endswith(_DELETED):
         return path, False
     try:
-        there = os.stat(link)
-        if there.st_nlink:
+        opened = os.stat(link)
+        if opened.st_nlink:
             named = os.lstat(root + path)
-            if (there.st_dev, there.st_ino) == (named.st_dev, named.st_ino):
+            if (opened.st_dev, opened.st_ino) == (named.st_dev, named.st_ino):
                 return path, False
-    except OSError:  # no such name, or it cannot be asked: the mark is the kernel's
+    except OSError:  # no such name, or not permitted: the suffix is the kernel's
         pass
     return path[:-len(_DELETED)], True
 
@@ -153,7 +160,7 @@ def _root_of(proc_root, pid):
 
 
 def read_exe(pid, proc_root="/proc"):
-    """The executable of a process as Exe, or None where the process is gone, a kernel thread, a zombie, or its path longer than a page."""
+    """The executable of a process: Exe, or None where the process is gone, a kernel thread or a zombie, or the path is longer than a page."""
     link = "%s/%d/exe" % (proc_root, pid)
     try:
         path = os.readlink(os.fsencode(link))
@@ -163,22 +170,26 @@ def read_exe(pid, proc_root="/proc"):
         if error.errno == errno.ENAMETOOLONG:  # the kernel gives the path of a link of /proc one page
             return None
         raise
-    return Exe(*_without_mark(link, path, _root_of(proc_root, pid)))
+    return Exe(*_strip_deleted(link, path, _root_of(proc_root, pid)))
 
 
 def exe_inode(pid, proc_root="/proc"):
-    """The inode number of the executable of a process, or None where the process is gone."""
+    """The inode number (int) of the executable of a process, or None where the process is gone."""
     try:
         return os.stat("%s/%d/exe" % (proc_root, pid)).st_ino
     except (FileNotFoundError, ProcessLookupError, NotADirectoryError):
         return None
 
 
-def _true_path(proc_root, pid, addresses, raw):
-    """``(path, deleted)`` of a mapping.
+def _decode_path(proc_root, pid, addresses, raw):
+    """Decode the path of a line of /proc/PID/maps.
 
-    A newline in the path is written ``\\012`` in maps, and a backslash with these digits looks the same: where that occurs the
-    link in map_files, which escapes nothing, decides.
+    The kernel writes a newline in the path as ``\\012`` and does not escape a backslash, so that a name with these four characters looks the
+    same. Where they occur, the path is read from the link in map_files, which escapes nothing.
+
+    :arg addresses: bytes, first field of the line.
+    :arg raw: bytes, the path in the line.
+    :returns: ``(path, deleted)``, bytes and bool.
     """
     if b"\\012" not in raw and not raw.endswith(_DELETED):
         return raw, False
@@ -189,15 +200,15 @@ def _true_path(proc_root, pid, addresses, raw):
             raw = os.readlink(os.fsencode(link))
         except OSError:  # unmapped meanwhile, or not permitted
             raw = raw.replace(b"\\012", b"\n")
-    return _without_mark(link, raw, _root_of(proc_root, pid))
+    return _strip_deleted(link, raw, _root_of(proc_root, pid))
 
 
 def read_maps(pid, proc_root="/proc"):
-    """The executable mappings of files of a process.
+    """The executable file mappings of a process.
 
-    :returns: an iterator of Mapping in the order of addresses, or None where the process is gone. A file appears once for each
-        of its executable mappings. Memory shared without a file (memfd, System V, /dev/zero) appears by the kernel's name for it,
-        deleted. Where the process goes during the iteration it ends early. At most 262144 mappings are looked at.
+    :returns: iterator of Mapping in order of addresses, or None where the process is gone. A file appears once for each of its
+        executable mappings. Shared memory without a file (memfd, System V, /dev/zero) appears under the kernel's name for it, as deleted.
+        The iteration ends early where the process exits meanwhile, and after 262144 lines.
     """
     try:
         stream = open("%s/%d/maps" % (proc_root, pid), "rb")
@@ -226,14 +237,14 @@ def _mappings(stream, pid, proc_root):
                 continue
             path = fields[5].lstrip(b" ")
             if path:
-                yield Mapping(*(numbers + _true_path(proc_root, pid, fields[0], path)))
+                yield Mapping(*(numbers + _decode_path(proc_root, pid, fields[0], path)))
 
 
 def read_cgroup(pid, proc_root="/proc"):
-    """The control groups of a process: list of ``(hierarchy, controllers, path)``: int, bytes, bytes.
+    """The control groups of a process (cgroups(7)).
 
-    controllers is ``b""`` on cgroup v2, else for instance ``b"cpu,cpuacct"`` or ``b"name=systemd"``. None where the process is gone.
-    The path is relative to the reader's cgroup namespace. See cgroups(7).
+    :returns: list of ``(hierarchy, controllers, path)``, int, bytes, bytes; None where the process is gone. controllers is ``b""`` on cgroup
+        v2, else for instance ``b"cpu,cpuacct"`` or ``b"name=systemd"``. The path is relative to the reader's cgroup namespace.
     """
     data = _read(proc_root, pid, "cgroup")
     if data is None:
@@ -247,7 +258,7 @@ def read_cgroup(pid, proc_root="/proc"):
 
 
 def mount_namespace(pid, proc_root="/proc"):
-    """The inode number (int) that names the process's mount namespace, or None where the process is gone or a zombie."""
+    """The inode number (int) that identifies the process's mount namespace, or None where the process is gone or a zombie."""
     try:
         return os.stat("%s/%d/ns/mnt" % (proc_root, pid)).st_ino
     except (FileNotFoundError, ProcessLookupError, NotADirectoryError):
@@ -255,7 +266,7 @@ def mount_namespace(pid, proc_root="/proc"):
 
 
 def pid_namespace_is_initial(proc_root="/proc"):
-    """Whether this process is in the host's own pid namespace; False where it is not or where the kernel does not tell."""
+    """Whether this process is in the host's initial PID namespace (bool); False also where it can't be determined."""
     try:
         return os.stat(proc_root + "/self/ns/pid").st_ino == PROC_PID_INIT_INO
     except OSError:
@@ -263,9 +274,10 @@ def pid_namespace_is_initial(proc_root="/proc"):
 
 
 def open_fds(pid, proc_root="/proc"):
-    """What a process has open: list of ``(number, link)``, int and bytes (a path, ``socket:[N]``...), by number.
+    """The open file descriptors of a process.
 
-    None where the process is gone. At most 65536. The kernel's " (deleted)" is not taken off the link.
+    :returns: list of ``(number, link)``, int and bytes (a path, ``socket:[N]``...), sorted, at most 65536; None where the process is gone.
+        The kernel's " (deleted)" is not removed.
     """
     folder = "%s/%d/fd" % (proc_root, pid)
     try:
@@ -285,12 +297,12 @@ def open_fds(pid, proc_root="/proc"):
 
 
 def audit_session(pid, proc_root="/proc"):
-    """The kernel's audit session id (int) of a process: one for each login, inherited. None where there is none or the process is gone."""
+    """The audit session id (int) of a process, one for each login and inherited; None where it has none or the process is gone."""
     return _audit_number(proc_root, pid, "sessionid")
 
 
 def audit_login(pid, proc_root="/proc"):
-    """The user (int) whose login a process descends from, whoever it became since. None where there is none or the process is gone."""
+    """The UID (int) that logged in, which su(1) and sudo(8) do not change; None where there is none or the process is gone."""
     return _audit_number(proc_root, pid, "loginuid")
 
 
@@ -300,14 +312,16 @@ def _audit_number(proc_root, pid, name):
 
 
 def peak_memory_kib():
-    """The most memory this process had resident (int, KiB). getrusage(2) would count what its parent had before execve."""
+    """The peak resident memory of this process (int, KiB). getrusage(2) would include that of its parent before execve."""
     return next(int(line.split()[1]) for line in _read("/proc", os.getpid(), "status").split(b"\n") if line.startswith(b"VmHWM:"))
 
 
 def boot_time_offset():
-    """Seconds (float) to add to the time since boot (CLOCK_BOOTTIME, which counts suspension) for the time of day.
+    """The time of day when the system booted, as CLOCK_BOOTTIME counts (with suspension).
 
-    It moves when the clock is set.
+    It changes when the clock is set.
+
+    :returns: float, seconds since the epoch; added to a time since boot it gives the time of day.
     """
     best = None
     for _attempt in range(5):
@@ -321,9 +335,12 @@ def boot_time_offset():
 
 @functools.lru_cache(maxsize=4096)
 def user_name(uid):
-    """The name (str) of a user (int) by the host's user database, or None. In a container the number can be another user's.
+    """The name of a user in the host's user database. In a container the same UID may be another user.
 
-    Each number is asked for once: where users come from a directory service, that is a network request.
+    Each UID is looked up once: where users come from a directory service, that is a network request.
+
+    :arg uid: int.
+    :returns: str or None.
     """
     try:
         return pwd.getpwuid(uid).pw_name

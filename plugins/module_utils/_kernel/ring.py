@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A BPF ring buffer map and its only reader.
 
-Read here and not by libbpf, which maps the data twice, side by side, so that no record is cut by the end: each page of it then counts twice as
-memory of this process. And it calls back for each record, which costs more than taking it.
+Not read by libbpf: it maps the data twice, side by side, so that the end of the ring cuts no record, and each page then counts twice as memory of
+this process. It also calls back for each record, which costs more than reading it.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -29,8 +29,7 @@ class Ring:
     """Records in the order they were reserved. It becomes readable (edge-triggered) where a program asks to be read early."""
 
     def __init__(self, size):
-        """Nothing is mapped before the first read: whoever loads an object first and reads afterwards needs less memory at once, because
-        libbpf has 11 MB of kernel types in memory while it loads.
+        """Create the map. Its memory is mapped at the first read: while libbpf loads an object, it has 11 MB of kernel types in memory.
 
         :arg size: int, bytes, a power of two of pages.
         :raises OSError: this kernel has no ring buffers (before 5.8), or there is no memory for one.
@@ -42,7 +41,7 @@ class Ring:
         self._data = None
 
     def _map(self):
-        """One page that is written here, and behind it what only the kernel writes: a page with its position, then the data."""
+        """Map the reader's page, and what only the kernel writes: a page with its position, then the data."""
         try:
             self._consumer = mmap.mmap(self.fd, _PAGE, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
             self._data = mmap.mmap(self.fd, _PAGE + self._size, mmap.MAP_SHARED, mmap.PROT_READ, offset=_PAGE)
@@ -50,7 +49,11 @@ class Ring:
             raise AuditError("a BPF ring buffer can't be mapped: %s" % error.strerror) from error
 
     def read(self):
-        """All records there are now: list of bytes. :raises AuditError: the ring can't be mapped."""
+        """Take all records that are there now.
+
+        :returns: list of bytes.
+        :raises AuditError: the ring can't be mapped.
+        """
         if self._data is None:
             self._map()
         end, = _POSITION.unpack_from(self._data)
@@ -59,15 +62,19 @@ class Ring:
         # The kernel orders its writes: record, its length without the busy bit, position. Reads must come in the other order. Entering the kernel
         # between them orders them on every architecture; and the reads before the position that is given back.
         os.sched_yield()
-        places = self._whole(end)
+        spans = self._whole(end)
         os.sched_yield()
-        records = [self._bytes(start, length) for start, length in places]
+        records = [self._bytes(start, length) for start, length in spans]
         os.sched_yield()
         _POSITION.pack_into(self._consumer, 0, self._position)
         return records
 
     def _whole(self, end):
-        """Step over the records up to a position that are written whole. Returns a list of ``(position, length)`` of those that were not discarded."""
+        """Advance over the records that are written whole.
+
+        :arg end: int, position of the kernel.
+        :returns: list of ``(position, length)`` of those that were not discarded.
+        """
         position, mask, data, length_at = self._position, self._size - 1, self._data, _LENGTH.unpack_from
         found = []
         while position < end:
@@ -91,7 +98,7 @@ class Ring:
         return self._data[_PAGE + start:_PAGE + self._size] + self._data[_PAGE:_PAGE + end - self._size]
 
     def close(self):
-        """Give it up. May be called twice."""
+        """Unmap and close it. May be called twice."""
         for mapped in (self._consumer, self._data):
             if mapped is not None:
                 mapped.close()

@@ -50,7 +50,10 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def architecture():
-    """The machine's architecture as the kernel names it (str)."""
+    """The machine's architecture, as the kernel names it.
+
+    :returns: str, for instance ``x86_64``.
+    """
     return platform.machine()
 
 
@@ -71,12 +74,22 @@ def _bpf(command, attributes):
 
 
 def create_ring(size):
-    """A BPF ring buffer map (5.8+) of size bytes, a power of two of pages. Returns its descriptor; raises OSError."""
+    """Create a BPF ring buffer map (5.8+).
+
+    :arg size: int, bytes, a power of two of pages.
+    :returns: int, its descriptor.
+    :raises OSError: as of bpf(2).
+    """
     return _bpf(_BPF_MAP_CREATE, struct.pack("<IIIII", MAP_TYPE_RINGBUF, 0, 0, size, 0))
 
 
 def map_sizes(fd):
-    """``(type, key size, value size)`` of a BPF map; the value's is that of one CPU."""
+    """The layout of a BPF map.
+
+    :arg fd: int, descriptor of the map.
+    :returns: ``(type, key size, value size)``, sizes in bytes; of a per-CPU map the value of one CPU.
+    :raises OSError: as of bpf(2).
+    """
     info = ctypes.create_string_buffer(_MAP_INFO.size)
     _bpf(_BPF_OBJ_GET_INFO_BY_FD, struct.pack("<IIQ", fd, len(info), ctypes.addressof(info)))
     kind, _id, key_size, value_size = _MAP_INFO.unpack(info.raw)
@@ -84,18 +97,21 @@ def map_sizes(fd):
 
 
 class Map:
-    """A BPF map by descriptor, with keys and values as bytes. Does not own the descriptor."""
+    """A BPF map, with keys and values as bytes. It does not own the descriptor."""
 
     def __init__(self, fd, key_size, value_size):
-        """Sizes in bytes; value_size of a per-CPU map is that of all CPUs' values, each rounded up to 8.
+        """Use an existing map.
 
-        :raises AuditError: the map has others, so that the kernel would write behind the end of a buffer here.
+        :arg fd: int, its descriptor.
+        :arg key_size: int, bytes.
+        :arg value_size: int, bytes; of a per-CPU map those of all CPUs' values, each rounded up to 8.
+        :raises AuditError: the map has other sizes, so that the kernel would write behind the end of a buffer here.
         """
         kind, key, value = map_sizes(fd)
         fits = value_size % ((value + 7) & ~7) == 0 if kind in _PER_CPU_MAPS else value_size == value
         if key_size != key or not fits:
-            raise AuditError("A BPF map has keys of %d and values of %d bytes, not %d and %d. Install the collection anew." % (
-                key, value, key_size, value_size))
+            raise AuditError("A BPF map has keys of %d and values of %d bytes, not %d and %d: the files of cryptofleet.audit are of different versions. "
+                             "Reinstall the collection." % (key, value, key_size, value_size))
         self.fd = fd
         self._key = ctypes.create_string_buffer(key_size)
         self._next = ctypes.create_string_buffer(key_size)
@@ -106,7 +122,12 @@ class Map:
         _bpf(command, struct.pack("<IIQQQ", self.fd, 0, ctypes.addressof(self._key), ctypes.addressof(second) if second else 0, flags))
 
     def get(self, key):
-        """The value of key, or None."""
+        """Read one element.
+
+        :arg key: bytes.
+        :returns: bytes, its value, or None where the map has no such key.
+        :raises OSError: as of bpf(2).
+        """
         try:
             self._element(_BPF_MAP_LOOKUP_ELEM, key, self._value)
         except OSError as error:
@@ -116,17 +137,30 @@ class Map:
         return self._value.raw
 
     def first(self):
-        """The value of key 0 of an array, as a memoryview of 64-bit numbers; a per-CPU map has those of all CPUs one after the other."""
+        """Read element 0 of an array.
+
+        :returns: memoryview of its 64-bit numbers, valid until the next call; of a per-CPU map those of all CPUs one after the other.
+        :raises OSError: as of bpf(2).
+        """
         self._element(_BPF_MAP_LOOKUP_ELEM, bytes(len(self._key)), self._value)
         return memoryview(self._value).cast("B").cast("Q")
 
     def put(self, key, value):
-        """Set the value of key; raises OSError (E2BIG: the map is full)."""
+        """Write one element.
+
+        :arg key: bytes.
+        :arg value: bytes.
+        :raises OSError: as of bpf(2); E2BIG where the map is full.
+        """
         self._value.raw = value
         self._element(_BPF_MAP_UPDATE_ELEM, key, self._value)
 
     def discard(self, key):
-        """Delete key where it is there."""
+        """Delete one element, if the map has it.
+
+        :arg key: bytes.
+        :raises OSError: as of bpf(2).
+        """
         try:
             self._element(_BPF_MAP_DELETE_ELEM, key, None)
         except OSError as error:
@@ -134,7 +168,11 @@ class Map:
                 raise
 
     def keys(self):
-        """All keys, as a list. A key added or deleted meanwhile may or may not be in it."""
+        """List all keys. One that is added or deleted meanwhile may or may not be among them.
+
+        :returns: list of bytes.
+        :raises OSError: as of bpf(2).
+        """
         found = []
         pointer = 0
         while True:
@@ -150,9 +188,11 @@ class Map:
 
 
 def takes_function_programs():
-    """Whether programs at the return of kernel functions (fexit) may be loaded at all (bool): some kernels refuse them even to root.
+    """Whether the kernel loads programs for the return of kernel functions (fexit): some refuse them even to root.
 
-    Asked with a program for no function, which is EINVAL where the kernel gets to look at it.
+    Tested by a program for no function: EINVAL means that the kernel got as far as to check it.
+
+    :returns: bool.
     """
     code = ctypes.create_string_buffer(struct.pack("<BBhiBBhi", 0xB7, 0, 0, 0, 0x95, 0, 0, 0))  # r0 = 0; exit
     license_text = ctypes.create_string_buffer(b"GPL")
@@ -166,7 +206,10 @@ def takes_function_programs():
 
 
 def has_io_uring():
-    """Whether the kernel was built with io_uring (bool), be it allowed or not. Asked with no parameters, so that no ring is made."""
+    """Whether the kernel was built with io_uring, allowed or not. Tested by a call without parameters, which makes no ring.
+
+    :returns: bool.
+    """
     try:
         _syscall("io_uring_setup", ctypes.c_uint(0), None)
     except OSError as error:
@@ -174,8 +217,12 @@ def has_io_uring():
     raise OSError(errno.EPROTO, "a ring was made of no parameters")
 
 
-def missed_runs(program_fd):
-    """How often the kernel did not run a program because it was running on that CPU already (int); 0 before 5.12, which does not tell."""
+def skipped_runs(program_fd):
+    """How often the kernel skipped a run of a program, because it was running on that CPU already.
+
+    :arg program_fd: int.
+    :returns: int; 0 before 5.12, which does not count them.
+    """
     with open("/proc/self/fdinfo/%d" % program_fd, "r") as stream:
         for line in stream:
             if line.startswith("recursion_misses:"):
@@ -184,10 +231,15 @@ def missed_runs(program_fd):
 
 
 class ExecutableMapping:
-    """Code of a file in our own memory, for the time of a with block, whose value is its address (int)."""
+    """A file mapped as code into this process for the time of a with block, whose value is its address (int)."""
 
     def __init__(self, fd, size):
-        """:raises OSError: memory may not be executable here."""
+        """Map it.
+
+        :arg fd: int, descriptor of the file.
+        :arg size: int, bytes.
+        :raises OSError: this process may not have executable memory.
+        """
         _libc.mmap.restype = ctypes.c_void_p
         self._size = ctypes.c_size_t(size)
         self._address = _libc.mmap(None, self._size, ctypes.c_int(mmap.PROT_READ | mmap.PROT_EXEC), ctypes.c_int(mmap.MAP_PRIVATE),
@@ -206,11 +258,11 @@ class ExecutableMapping:
 def link_uprobe_multi(program_fd, path, offsets, cookies):
     """Attach a program to many functions of one file by one link (6.6+).
 
-    :arg program_fd: descriptor of a program loaded with TRACE_UPROBE_MULTI.
+    :arg program_fd: int, descriptor of a program loaded with TRACE_UPROBE_MULTI.
     :arg path: bytes; the kernel opens it itself, so /proc/self/fd/N names an exact inode.
     :arg offsets: list of file offsets, bytes.
     :arg cookies: list of int, one for each offset.
-    :returns: the link's descriptor; closing it detaches.
+    :returns: int, the link's descriptor; closing it detaches.
     :raises OSError: EINVAL where the kernel has no such link; ENOTSUPP (524) where one instruction can't be probed.
     """
     path_buffer = ctypes.create_string_buffer(path)
@@ -225,8 +277,10 @@ def link_uprobe_multi(program_fd, path, offsets, cookies):
 def link_perf_event(program_fd, event_fd, cookie):
     """Attach a program to a perf event by a link (5.15+), which keeps the event.
 
-    :arg cookie: int, what bpf_get_attach_cookie() tells the program.
-    :returns: the link's descriptor; closing it detaches.
+    :arg program_fd: int.
+    :arg event_fd: int, of perf_event_open().
+    :arg cookie: int, what bpf_get_attach_cookie() returns in the program.
+    :returns: int, the link's descriptor; closing it detaches.
     :raises OSError: EINVAL where the kernel has no such link.
     """
     # union bpf_attr, link_create: prog_fd, target_fd, attach_type, flags, then perf_event {bpf_cookie}
@@ -234,18 +288,22 @@ def link_perf_event(program_fd, event_fd, cookie):
 
 
 def link_cgroup(program_fd, cgroup_fd, attach_type):
-    """Attach a program to a cgroup beside whatever is attached there, by a link (5.7+).
+    """Attach a program to a cgroup by a link (5.7+), beside other programs that are attached there.
 
-    :arg attach_type: CGROUP_INET_INGRESS or CGROUP_INET_EGRESS.
-    :returns: the link's descriptor; closing it detaches.
-    :raises OSError: EPERM where another program holds the place for itself alone.
+    :arg program_fd: int.
+    :arg cgroup_fd: int, descriptor of the cgroup's directory.
+    :arg attach_type: int, CGROUP_INET_INGRESS or CGROUP_INET_EGRESS.
+    :returns: int, the link's descriptor; closing it detaches.
+    :raises OSError: EPERM where another program is attached exclusively (no BPF_F_ALLOW_MULTI).
     """
     return _bpf(_BPF_LINK_CREATE, struct.pack("<IIII", program_fd, cgroup_fd, attach_type, 0))
 
 
 def detached_mount(kind):
-    """Mount a file system of that kind (str) nowhere: only the returned descriptor leads there, and closing it unmounts (5.2+).
+    """Mount a file system without a mount point (5.2+): only the returned descriptor leads to it, and closing it unmounts.
 
+    :arg kind: str, the type of the file system.
+    :returns: int, descriptor of its root.
     :raises OSError: the kernel has no such file system, or forbids it.
     """
     # include/uapi/linux/mount.h: FSOPEN_CLOEXEC, FSCONFIG_CMD_CREATE, FSMOUNT_CLOEXEC
@@ -258,12 +316,22 @@ def detached_mount(kind):
 
 
 def perf_event_open(attributes, pid, cpu):
-    """perf_event_open(2) without group and with close-on-exec. attributes: bytes of struct perf_event_attr. Returns a descriptor."""
+    """perf_event_open(2) without a group and with close-on-exec.
+
+    :arg attributes: bytes of struct perf_event_attr.
+    :arg pid: int, -1 for all processes.
+    :arg cpu: int, -1 for all CPUs.
+    :returns: int, a descriptor.
+    :raises OSError: as of perf_event_open(2).
+    """
     buffer = ctypes.create_string_buffer(attributes, len(attributes))
     close_on_exec = 8  # PERF_FLAG_FD_CLOEXEC
     return _syscall("perf_event_open", buffer, ctypes.c_int(pid), ctypes.c_int(cpu), ctypes.c_int(-1), ctypes.c_ulong(close_on_exec))
 
 
 def clock_boottime_ns():
-    """Now, in ns since boot, the clock of all events."""
+    """The current time of the clock that all events have.
+
+    :returns: int, ns since boot.
+    """
     return int(time.clock_gettime(time.CLOCK_BOOTTIME) * 1e9)

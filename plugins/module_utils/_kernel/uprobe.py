@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Uprobes, two ways: uprobe_multi links for some functions each, or a perf event for each.
+"""Uprobes: uprobe_multi links for several functions each, or a perf event for each function.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -27,15 +27,18 @@ _ENOTSUPP = 524  # include/linux/errno.h: not for user space, but uprobes return
 
 _MOST_THREADS = 256
 
-# So many end within a second where they end one by one, of a thousand functions.
+# The kernel closes the links of a killed tracer one after the other: of a thousand functions, so many a link end within a second.
 _FUNCTIONS_OF_A_LINK = 16
 
 
 class Closing:
-    """Descriptors that are being closed at the same time: each waits for the kernel to be sure that nobody is in the probe any more."""
+    """Closes descriptors in parallel, because each close waits until no task runs in the probe any more."""
 
     def __init__(self, fds):
-        """Begin. :arg fds: iterable of int."""
+        """Start closing.
+
+        :arg fds: iterable of int.
+        """
         self._left = list(fds)
         self._ended = time.monotonic()
         self._threads = [threading.Thread(target=self._close_some) for _each in range(min(len(self._left), _MOST_THREADS))]
@@ -52,41 +55,49 @@ class Closing:
         self._ended = time.monotonic()
 
     def wait(self):
-        """Wait until all are closed. Returns when the last was: float, seconds of time.monotonic(). May be called twice."""
+        """Wait until all are closed. May be called twice.
+
+        :returns: float, when the last was closed, seconds of time.monotonic().
+        """
         for thread in self._threads:
             thread.join()
         return self._ended
 
 
 def close_all(fds):
-    """Close descriptors (iterable of int) at the same time, and wait for it."""
+    """Close descriptors in parallel, and wait for it.
+
+    :arg fds: iterable of int.
+    """
     Closing(fds).wait()
 
 
 class MultiAttachment:
-    """Functions of one file by uprobe_multi links (6.6+). ``refused``: those that the kernel can't probe, row -> reason.
+    """Functions of one file by uprobe_multi links (6.6+). ``failed``: dict of row -> reason, the functions that the kernel can't probe.
 
-    A link holds several functions, because the end of each link waits for the kernel to be sure that nobody is in it any more: where a tracer is
-    killed, one link after the other. Where a function has to go, its link goes, and a new one is made for the others.
+    A link holds several functions, because the end of each link waits until no task runs in its probes any more, one link after the other where
+    the tracer is killed. To detach a function, its link is closed, and a new one is made for the others.
     """
 
     hook = "uprobe_multi"
 
-    def __init__(self, program_fd, path, places, first_cookie):
+    def __init__(self, program_fd, path, offsets, first_cookie):
         """Attach.
 
-        :arg program_fd: int. :arg path: bytes. :arg places: dict of row -> file offset.
-        :arg first_cookie: int, what is added to a row to make its cookie.
-        :raises OSError: as bpf(2), EINVAL where the kernel has no such link; nothing could be attached.
+        :arg program_fd: int.
+        :arg path: bytes.
+        :arg offsets: dict of row (int) -> offset in the file (int).
+        :arg first_cookie: int, the cookie of row 0; a row's cookie is this plus the row.
+        :raises OSError: nothing could be attached; EINVAL where the kernel has no such link.
         """
-        self.refused = {}
+        self.failed = {}
         self._program_fd = program_fd
         self._first_cookie = first_cookie
         self._links = {}  # descriptor -> {row: offset}
-        self._waiting = {}  # functions of links that were given up for others
-        self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # for resume(): the path may be gone then
+        self._detached = {}  # row -> offset of functions whose link was given up for another function
+        self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # kept for resume(), when the path may be gone
         try:
-            self._link_all(places)
+            self._link_all(offsets)
         except OSError:
             self.close()
             raise
@@ -94,43 +105,50 @@ class MultiAttachment:
             self.close()
             raise OSError(_ENOTSUPP, "the kernel can probe none of its functions")
 
-    def _link_all(self, places):
-        rows = sorted(places)
+    def _link_all(self, offsets):
+        rows = sorted(offsets)
         for first in range(0, len(rows), _FUNCTIONS_OF_A_LINK):
-            self._link({row: places[row] for row in rows[first:first + _FUNCTIONS_OF_A_LINK]})
+            self._link({row: offsets[row] for row in rows[first:first + _FUNCTIONS_OF_A_LINK]})
 
-    def _link(self, places):
-        """One link; where the kernel can't probe one of its functions, two of half as many."""
-        rows = list(places)
+    def _link(self, offsets):
+        """Make one link; where the kernel can't probe one of its functions, two links of half as many."""
+        rows = list(offsets)
         try:
-            fd = syscalls.link_uprobe_multi(self._program_fd, b"/proc/self/fd/%d" % self._file, list(places.values()),
+            fd = syscalls.link_uprobe_multi(self._program_fd, b"/proc/self/fd/%d" % self._file, list(offsets.values()),
                                            [self._first_cookie + row for row in rows])
         except OSError as error:
             if error.errno != _ENOTSUPP:
                 raise
             if len(rows) == 1:
-                self.refused[rows[0]] = "the kernel can't probe its first instructions (errno %d)" % error.errno
+                self.failed[rows[0]] = "the kernel can't probe its first instructions (errno %d)" % error.errno
                 return
             middle = len(rows) // 2
             for half in (rows[:middle], rows[middle:]):
-                self._link({row: places[row] for row in half})
+                self._link({row: offsets[row] for row in half})
             return
-        self._links[fd] = places
+        self._links[fd] = offsets
 
     def give_up(self, rows):
-        """Descriptors (list): closing them detaches these rows (set), and others until resume()."""
-        fds = [fd for fd, places in self._links.items() if not rows.isdisjoint(places)]
+        """Give up rows. Others of their links are detached with them until resume().
+
+        :arg rows: set of int.
+        :returns: list of int, descriptors for the caller to close; that detaches.
+        """
+        fds = [fd for fd, offsets in self._links.items() if not rows.isdisjoint(offsets)]
         for fd in fds:
-            self._waiting.update((row, offset) for row, offset in self._links.pop(fd).items() if row not in rows)
+            self._detached.update((row, offset) for row, offset in self._links.pop(fd).items() if row not in rows)
         return fds
 
     def resume(self):
-        """Attach what had to wait."""
-        waiting, self._waiting = self._waiting, {}
-        self._link_all(waiting)
+        """Attach the functions again whose link was given up for another function."""
+        detached, self._detached = self._detached, {}
+        self._link_all(detached)
 
     def give_up_all(self):
-        """All descriptors; closing them detaches."""
+        """Give up everything.
+
+        :returns: list of int, descriptors for the caller to close; that detaches.
+        """
         fds = list(self._links)
         self._links = {}
         if self._file is not None:
@@ -144,41 +162,54 @@ class MultiAttachment:
 
 
 class PerfAttachment:
-    """Functions of one file by perf events: kernels before 6.6. Detaching costs a grace period each, one after the other."""
+    """Functions of one file by a perf event each: kernels before 6.6. ``failed``: as MultiAttachment's.
+
+    Each detach takes an RCU grace period, one after the other.
+    """
 
     hook = "uprobe (perf)"
 
-    def __init__(self, program_fds, path, places, first_cookie=None):
+    def __init__(self, program_fds, path, offsets, first_cookie=None):
         """Attach.
 
-        :arg program_fds: dict of row -> descriptor of its program. :arg path, places, errors: as MultiAttachment's.
-        :arg first_cookie: likewise; None attaches without cookies, which came with 5.15.
+        :arg program_fds: dict of row (int) -> descriptor of its program (int).
+        :arg path: bytes.
+        :arg offsets: dict of row (int) -> offset in the file (int).
+        :arg first_cookie: int, as MultiAttachment's; None attaches without cookies, which came with 5.15.
+        :raises OSError: nothing could be attached; EINVAL with a cookie may mean that the kernel has no such link.
         """
-        self.refused = {}
+        self.failed = {}
         self._fds = {}  # row -> descriptor
         with open(_PMU_TYPE, "r") as stream:
             kind = int(stream.read())
         last = None
-        for row, offset in sorted(places.items()):
+        for row, offset in sorted(offsets.items()):
             try:
                 self._fds[row] = _open_uprobe(kind, path, offset, program_fds[row], None if first_cookie is None else first_cookie + row)
             except OSError as error:
                 if first_cookie is not None and not self._fds and error.errno == errno.EINVAL:
                     raise  # it is not this function: the kernel has no such link
-                self.refused[row] = "%s (errno %d)" % (error.strerror, error.errno)
+                self.failed[row] = "%s (errno %d)" % (error.strerror, error.errno)
                 last = error
         if last is not None and not self._fds:
             raise last
 
     def give_up(self, rows):
-        """Descriptors (list): closing them detaches these rows (set)."""
+        """Give up rows.
+
+        :arg rows: set of int.
+        :returns: list of int, descriptors for the caller to close; that detaches.
+        """
         return [self._fds.pop(row) for row in rows & set(self._fds)]
 
     def resume(self):
-        """Nothing waits: each function has a descriptor of its own."""
+        """Nothing to do: each function has a descriptor of its own, and give_up() detaches no other."""
 
     def give_up_all(self):
-        """All descriptors; closing them detaches."""
+        """Give up everything.
+
+        :returns: list of int, descriptors for the caller to close; that detaches.
+        """
         fds, self._fds = self._fds, {}
         return list(fds.values())
 
@@ -188,8 +219,12 @@ class PerfAttachment:
 
 
 def _open_uprobe(kind, path, offset, program_fd, cookie):
-    """The descriptor whose end detaches: of a link where there is a cookie, else of the perf event."""
+    """Attach one function.
+
+    :returns: int, the descriptor whose close detaches: of a link where there is a cookie, else of the perf event.
+    """
     path_buffer = ctypes.create_string_buffer(path)
+    # struct perf_event_attr: type, size, config, period, sample_type, read_format, flags, wakeup_events, bp_type, uprobe_path, probe_offset; then zeros
     attributes = struct.pack("<IIQQQQQIIQQ", kind, _ATTRIBUTE_SIZE, 0, 0, 0, 0, 0, 0, 0, ctypes.addressof(path_buffer), offset)
     # Any CPU: the program runs for all of them, the event is only what it hangs on.
     fd = syscalls.perf_event_open(attributes.ljust(_ATTRIBUTE_SIZE, b"\0"), -1, 0)

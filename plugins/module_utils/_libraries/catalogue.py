@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The catalogue of crypto libraries: recognition by file name, family and version from the file's content.
+"""The catalogue of crypto libraries: recognises a library by its file name, and reads project and version from its content.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -13,12 +13,15 @@ import os
 import re
 
 Library = collections.namedtuple("Library", "name family file_name directory version file_version source")
-Library.__doc__ = """One kind of library.
+Library.__doc__ = """One entry of the catalogue.
 
-name: str; family: str, the project it is of; file_name: compiled bytes pattern for the whole base name; directory: compiled bytes
-pattern for the end of the folder it must be in, or None; version: compiled bytes pattern whose group 1 is the release in the file's
-read-only data, or None; file_version: "release" where the digits after .so are the release, "interface" where they number the
-interface only; source: str, where the name and the version text come from."""
+name: str, as profiles name the library;
+family: str, the project it belongs to;
+file_name: compiled bytes pattern for the whole base name;
+directory: compiled bytes pattern for the whole folder it must be in, or None;
+version: compiled bytes pattern whose group 1 is the release in the file's read-only data, or None;
+file_version: "release" where the digits after .so are the release, "interface" where they number the ABI, None where they say neither;
+source: str, where the name and the version text come from."""
 
 
 # The version after .so may carry letters (RHEL: libcrypto.so.1.0.2k); auditwheel puts "-" and the beginning of a SHA-256 before
@@ -33,8 +36,8 @@ _OPENSSL_FORKS = (  # aws-lc include/openssl/opensslv.h; boringssl include/opens
     ("BoringSSL", re.compile(rb"compatible; (BoringSSL)\)")),
     ("LibreSSL", re.compile(rb"LibreSSL (\d+\.\d+\.\d+)")),
 )
-# What a version pattern must be preceded by, to find it fast: bytes.find, then the pattern from there.
-_MARK = {"OpenSSL": b"OpenSSL ", "AWS-LC": b"compatible; AWS-LC", "BoringSSL": b"compatible; BoringSSL", "LibreSSL": b"LibreSSL "}
+# The literal text that each pattern begins with. bytes.find is faster than the pattern, which runs only where the text occurs.
+_LITERALS = {"OpenSSL": b"OpenSSL ", "AWS-LC": b"compatible; AWS-LC", "BoringSSL": b"compatible; BoringSSL", "LibreSSL": b"LibreSSL "}
 
 _ENGINES = rb"(?:engines-[0-9][0-9._]*|openssl[^/]*/engines)"
 _MODULES = rb"ossl-modules"
@@ -157,10 +160,10 @@ CATALOGUE = (
 
 _NUMBERS = re.compile(rb"\.so((?:\.[0-9]+[a-z]*)+)$")
 
-# Bounds: how much of a file is searched, and how much at once. libcrypto is 5 MB; the read-only data of node is 40 MB.
+# Limits: bytes of a file that are searched, and at a time. libcrypto is 5 MB; the read-only data of node is 40 MB.
 _MAX_SEARCH = 64 << 20
-_PIECE = 1 << 20
-_OVERLAP = 256
+_CHUNK = 1 << 20
+_OVERLAP = 256  # longer than any version text
 
 # Exported by an executable that carries its own OpenSSL for its add-ons (node, some builds of nginx and Python).
 _OPENSSL_API = ("EVP_EncryptInit_ex", "EVP_DigestInit_ex", "EVP_CIPHER_CTX_new", "SSL_new", "SSL_do_handshake")
@@ -168,10 +171,10 @@ _OPENSSL_API = ("EVP_EncryptInit_ex", "EVP_DigestInit_ex", "EVP_CIPHER_CTX_new",
 
 @functools.lru_cache(maxsize=8192)
 def recognise(path):
-    """Which crypto library a file is, by its base name and, where that says too little, by the folder it is in.
+    """Which crypto library a file is, by its base name and, where that is ambiguous, by its folder.
 
     :arg path: bytes, absolute, without the kernel's " (deleted)".
-    :returns: Library, or None. For a provider, an engine or a PKCS #11 module that is known by its folder only, name is the
+    :returns: Library, or None. For a provider, an engine or a PKCS #11 module that is recognised by its folder only, name is the
         file's own name without ``.so``.
     """
     folder, _slash, base = path.rpartition(b"/")
@@ -190,14 +193,14 @@ def recognise(path):
 
 
 def identify(elf, library, path=None):
-    """Family and version of a library from its content, else from the digits in its file name.
+    """Family and version of a library, from its content, else from the digits in its file name.
 
-    :arg elf: ElfFile (its executable segments are left out of the search), or int, a descriptor of the file.
-    :arg library: Library, from recognise.
-    :arg path: bytes, the file's real name (symbolic links followed, as in /proc/PID/maps), or None.
-    :returns: ``(family, version)``. family is str: the library's, except that libcrypto and libssl may turn out to be a fork of
-        OpenSSL, and a binding that carries OpenSSL inside itself is OpenSSL. version is str or None: the release; or, where only
-        the digits in the file name are known and they are not the release, ``interface`` and the digits.
+    :arg elf: ElfFile (its executable segments are not searched), or int, a descriptor of the file.
+    :arg library: Library, from recognise().
+    :arg path: bytes, the file's name with symbolic links resolved, as in /proc/PID/maps; or None.
+    :returns: ``(family, version)``. family is str: the library's own, except that libcrypto and libssl may turn out to be a fork of
+        OpenSSL, and a language binding with OpenSSL linked in is OpenSSL. version is str or None: the release; or ``interface`` and
+        the digits of the file name, where only these are known and they are not the release.
     :raises OSError: reading fails.
     """
     if library.version is not None and library.version.pattern == OPENSSL_VERSION.pattern:
@@ -222,22 +225,29 @@ def identify(elf, library, path=None):
 
 
 def version_of(elf, library, path=None):
-    """The version alone, str or None: identify's, with the same arguments."""
+    """The version (str or None) that identify() finds. Arguments and errors as there."""
     return identify(elf, library, path)[1]
 
 
 def exports_openssl(elf):
-    """Whether an executable exports OpenSSL's functions itself, as node does: arg ElfFile, returns bool; raises ElfError, OSError."""
+    """Whether an executable exports OpenSSL's functions itself, as node does.
+
+    :arg elf: ElfFile.
+    :returns: bool.
+    :raises ElfError: the file is malformed.
+    :raises OSError: reading fails.
+    """
     return len(elf.symbols(_OPENSSL_API)) >= 3
 
 
 def embedded_openssl(elf):
-    """Family and version of the OpenSSL, or fork of it, that is inside a file.
+    """Family and version of the OpenSSL, or fork of it, that is linked into a file.
 
-    A program that is linked with libcrypto has the version of the headers it was compiled with in it: such a file has none inside.
+    A program that is linked with libcrypto dynamically contains the version text of the headers it was compiled with. That is no OpenSSL
+    inside the file, so such a file gives None.
 
-    :arg elf: ElfFile, or int, a descriptor of a file that is known not to be linked with libcrypto.
-    :returns: ``(family, version)``, str and str or None (BoringSSL has no releases); or None.
+    :arg elf: ElfFile, or int, a descriptor of a file that is known not to be linked with libcrypto dynamically.
+    :returns: ``(family, version)``, str and str or None (BoringSSL has no releases); or None where there is none.
     :raises OSError: reading fails.
     """
     if not isinstance(elf, int) and any(name.startswith((b"libcrypto.so", b"libcrypto-")) for name in elf.needed):
@@ -250,7 +260,7 @@ def embedded_openssl(elf):
 
 
 def data_ranges(elf):
-    """Where an ElfFile is no code: list of ``(offset, end)``; empty where all of it is loaded as code."""
+    """The parts of an ElfFile outside of its executable segments: list of ``(offset, end)``, in bytes of the file."""
     size = os.fstat(elf.fd).st_size
     ranges, at = [], 0
     for offset, _vaddr, length in sorted(elf.text_segments()):
@@ -263,9 +273,15 @@ def data_ranges(elf):
 
 
 def _search(elf, patterns):
-    """The first match of the first pattern of ``[(family, pattern)]`` that matches in the file: ``(family, version)`` or None.
+    """Search a file for version texts.
 
-    A fork of OpenSSL also says "OpenSSL", so all patterns are looked for before one is chosen; forks do not give its date.
+    The whole file is searched unless the first pattern matches, because the order of patterns decides, not their place in the file. A fork
+    of OpenSSL has the text "OpenSSL" too, but without a date, so it does not match the first.
+
+    :arg elf: ElfFile, or int, a descriptor.
+    :arg patterns: list of ``(family, pattern)``; group 1 of a pattern is the version.
+    :returns: ``(family, version)`` of the first pattern in the list that matches, str; or None.
+    :raises OSError: reading fails.
     """
     if isinstance(elf, int):
         fd, ranges = elf, [(0, os.fstat(elf).st_size)]
@@ -275,18 +291,18 @@ def _search(elf, patterns):
     found = {}
     for begin, end in ranges:
         while begin < end and left > 0:
-            data = os.pread(fd, min(_PIECE + _OVERLAP, end - begin), begin)
+            data = os.pread(fd, min(_CHUNK + _OVERLAP, end - begin), begin)
             if not data:
                 break
             for family, pattern in patterns:
-                if family not in found and (family not in _MARK or _MARK[family] in data):
+                if family not in found and (family not in _LITERALS or _LITERALS[family] in data):
                     match = pattern.search(data)
                     if match:
                         found[family] = match.group(1).decode("ascii")
             if patterns[0][0] in found:
                 return patterns[0][0], found[patterns[0][0]]
-            begin += _PIECE
-            left -= _PIECE
+            begin += _CHUNK
+            left -= _CHUNK
     for family, _pattern in patterns:
         if family in found:
             return family, found[family]

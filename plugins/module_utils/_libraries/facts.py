@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is known of a library file beyond its name: version, build id, package. Asked once for each file.
+"""Describes the crypto libraries and programs that processes have mapped: version, build id, owning package. Each file is read once.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -9,16 +9,29 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import Any, Dict, Optional
+from typing import Any, Dict, NamedTuple, Optional
 
 from .._formats.elf import ElfError, ElfFile
 from .._packages.index import PackageIndex
 from . import catalogue
 
 
+class MappedLibrary(NamedTuple):
+    """A library or program that a process has mapped, as the kernel's event or /proc reports it."""
+
+    path: bytes  # absolute, as the process sees it, without the kernel's " (deleted)"
+    mount_namespace: Optional[int]  # the process's
+    pid: int  # a process in that namespace
+    build_id: Optional[str] = None  # where the kernel gave it
+    how: str = "loaded"  # or present, executable
+    source: str = "kernel"  # or proc
+    first_seen: Optional[int] = None  # ns since boot; None where it was mapped before the window opened
+    deleted: bool = False
+
+
 @dataclasses.dataclass
 class LibraryRecord:
-    """A crypto library in a process. first_seen in ns since boot, None where it was there before anyone looked."""
+    """A crypto library in a process."""
 
     path: bytes
     how: str  # loaded, present, executable
@@ -27,28 +40,43 @@ class LibraryRecord:
     family: Optional[str]
     version: Optional[str]
     build_id: Optional[str]
-    package: Optional[Dict[str, Any]]
-    inode: Optional[int]
-    deleted: Optional[bool]
-    first_seen: Optional[int]
+    package: Optional[Dict[str, Any]]  # as PackageIndex.owners() has it
+    inode: Optional[int]  # of the file that was read for this record
+    deleted: Optional[bool]  # None: not known
+    first_seen: Optional[int]  # ns since boot; None where it was mapped before the window opened
+
+
+class _FileFacts(NamedTuple):
+    """What was read from one library file. build_id: the kernel's or the file's own."""
+
+    name: str
+    family: Optional[str] = None
+    version: Optional[str] = None
+    build_id: Optional[str] = None
+    package: Optional[Dict[str, Any]] = None
+    inode: Optional[int] = None
 
 
 class LibraryFacts:
-    """Describes library files, in the host's or in a container's file system."""
+    """Reads and caches facts about files in the host's and in containers' file systems."""
 
     def __init__(self, looker):
-        """:arg looker: Looker, which knows the ways into mount namespaces."""
+        """:arg looker: Looker, which finds the root directory of a mount namespace."""
         self._looker = looker
-        self._known = {}
-        self._packages = {}
-        self._executables = {}
+        self._files = {}  # (mount namespace, path, build id, deleted) -> _FileFacts
+        self._packages = {}  # root -> PackageIndex
+        self._executables = {}  # (mount namespace, path) -> (build id, package)
         self._settled = False
 
     def _package(self, root, path):
-        """The package that owns a path below a root (bytes, empty for the host's own): dict or None.
+        """The package that owns a path.
 
-        The host's own are asked for together, by settle_packages(): dpkg's lists are read through for each question. A container's
-        may be gone by then.
+        The host's files are looked up together in settle_packages(), because each query reads all of dpkg's lists. A container may be
+        gone by then, so its files are looked up at once.
+
+        :arg root: bytes, root directory of the mount namespace; empty for the host's own.
+        :arg path: bytes, absolute below the root.
+        :returns: dict as PackageIndex.owners() has it, or None.
         """
         if not root and not self._settled:
             return None
@@ -58,7 +86,10 @@ class LibraryFacts:
         return index.owner(path)
 
     def settle_packages(self, records):
-        """Enter the packages of the host's files that ProcessRecords hold. Later questions are answered at once."""
+        """Set the packages of the host's libraries and executables. Host files described later get theirs at once.
+
+        :arg records: iterable of ProcessRecord, whose libraries' ``package`` is set.
+        """
         own = [record for record in records if self._looker.root(record.mount_namespace, record.pid) == b""]
         libraries = [library for record in own for library in record.libraries.values() if library.inode is not None and library.package is None]
         index = self._packages.setdefault(b"", PackageIndex(b"/"))
@@ -68,7 +99,7 @@ class LibraryFacts:
         self._settled = True
 
     def problems(self):
-        """Package databases that could not be read: list of str."""
+        """Package databases that could not be read: sorted list of str."""
         return sorted({index.problem for index in self._packages.values() if index.problem})
 
     def close(self):
@@ -76,50 +107,57 @@ class LibraryFacts:
         for index in self._packages.values():
             index.close()
 
-    def describe(self, path, namespace, pid, build_id=None, how="loaded", source="kernel", first_seen=None, deleted=False):
-        """A LibraryRecord for a mapped file.
+    def describe(self, file):
+        """Describe a mapped file.
 
-        :arg path: bytes, as the process sees it, without the kernel's mark of deletion.
-        :arg namespace: int or None, the process's mount namespace. :arg pid: int, a way into it.
-        :arg build_id: str or None, where the kernel gave it.
+        :arg file: MappedLibrary.
+        :returns: LibraryRecord.
         """
-        key = (namespace, path, build_id, deleted)
-        facts = self._known.get(key)
+        key = (file.mount_namespace, file.path, file.build_id, file.deleted)
+        facts = self._files.get(key)
         if facts is None:
-            facts = self._known[key] = self._look(path, namespace, pid, build_id, deleted)
-        name, family, version, own_build_id, package, inode = facts
-        return LibraryRecord(path, how, source, name, family, version, build_id or own_build_id, package, inode, deleted, first_seen)
+            facts = self._files[key] = self._read_library(file)
+        return LibraryRecord(path=file.path, how=file.how, source=file.source, name=facts.name, family=facts.family, version=facts.version,
+                             build_id=facts.build_id, package=facts.package, inode=facts.inode, deleted=file.deleted, first_seen=file.first_seen)
 
-    def _look(self, path, namespace, pid, build_id, deleted):
-        library = catalogue.recognise(path)
-        name = library.name if library else path.rpartition(b"/")[2].decode("utf-8", "backslashreplace")
+    def _read_library(self, file):
+        """The _FileFacts of a MappedLibrary. By its name alone where the file is gone, replaced or unreadable."""
+        library = catalogue.recognise(file.path)
+        name = library.name if library else file.path.rpartition(b"/")[2].decode("utf-8", "backslashreplace")
         family = library.family if library else None
-        root = self._looker.root(namespace, pid)
-        if root is None or deleted:
-            return name, family, None, build_id, None, None
-        version = own_build_id = inode = None
+        by_name = _FileFacts(name, family, build_id=file.build_id)
+        root = self._looker.root(file.mount_namespace, file.pid)
+        if root is None or file.deleted:
+            return by_name
+        real = root + file.path
         try:
-            with ElfFile.open(root + path) as elf:
+            with ElfFile.open(real) as elf:
                 inode = os.fstat(elf.fd).st_ino
-                own_build_id = elf.build_id()
-                if build_id and own_build_id != build_id:
-                    return name, family, None, build_id, None, None  # another file stands there now
-                found = catalogue.identify(elf, library, os.path.realpath(root + path)) if library else catalogue.embedded_openssl(elf)
+                build_id = elf.build_id()
+                if file.build_id and build_id != file.build_id:
+                    return by_name  # another file has replaced it
+                found = catalogue.identify(elf, library, os.path.realpath(real)) if library else catalogue.embedded_openssl(elf)
                 family, version = found or (family, None)
                 if name == "libssl":
-                    version = _release_beside(elf, root + path) or version
+                    version = _release_beside(elf, real) or version
         except (OSError, ElfError):
-            return name, family, None, build_id, None, None
-        return name, family, version, own_build_id, self._package(root, path), inode
+            return by_name
+        return _FileFacts(name, family, version, build_id, self._package(root, file.path), inode)
 
     def executable(self, path, namespace, pid):
-        """``(build id, package)`` of a program: str or None, dict or None. Arguments as describe()'s."""
+        """Build id and package of a program.
+
+        :arg path: bytes, absolute, as the process sees it.
+        :arg namespace: int or None, the process's mount namespace.
+        :arg pid: int, a process in that namespace.
+        :returns: ``(build id, package)``, str and dict as PackageIndex.owners() has it; each None where it is not known.
+        """
         key = (namespace, path)
         if key not in self._executables:
-            self._executables[key] = self._look_at_executable(path, namespace, pid)
+            self._executables[key] = self._read_executable(path, namespace, pid)
         return self._executables[key]
 
-    def _look_at_executable(self, path, namespace, pid):
+    def _read_executable(self, path, namespace, pid):
         root = self._looker.root(namespace, pid)
         if root is None:
             return None, None
@@ -131,7 +169,13 @@ class LibraryFacts:
         return build_id, self._package(root, path)
 
     def on_disk(self, record, namespace, pid):
-        """Whether the file a LibraryRecord was mapped from is still the one at its path: bool, or None where that can't be told."""
+        """Whether the file that was mapped is still the one at its path.
+
+        :arg record: LibraryRecord.
+        :arg namespace: int or None, the process's mount namespace.
+        :arg pid: int, a process in that namespace.
+        :returns: bool, or None where it can't be determined.
+        """
         root = self._looker.root(namespace, pid)
         if root is None or record.inode is None:
             return None
@@ -142,9 +186,13 @@ class LibraryFacts:
 
 
 def _release_beside(elf, path):
-    """The release (str) of the libcrypto that a libssl needs, where that is in the same folder; else None.
+    """The release of the libcrypto that a libssl needs, where that is in the same folder.
 
     Since 1.1 libssl holds no version text. OpenSSL and its forks build and install the two together.
+
+    :arg elf: ElfFile, the libssl.
+    :arg path: bytes, where it was opened.
+    :returns: str or None.
     """
     for needed in elf.needed:
         other = catalogue.recognise(needed)

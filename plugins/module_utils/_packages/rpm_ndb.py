@@ -3,7 +3,7 @@
 """Which rpm packages own paths, from Packages.db (rpm's ndb backend: SUSE Linux Enterprise 15, openSUSE).
 
 The file has a head, slots that say where each package's header lies, and the headers (rpm lib/backend/ndb/rpmpkg.c). Its index of file
-names is in another file of another format; here all headers are gone through once for all paths together.
+names is in another file of another format; this reader goes through all headers once for all paths together.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -13,32 +13,33 @@ from __future__ import annotations
 import os
 import struct
 
-from .rpm import MAX_HEADER, RpmError, owners_in
+from .rpm_header import MAX_HEADER, RpmError, owners_in
 
 # rpmpkg.c: PKGDB_MAGIC, PKGDB_VERSION, PKGDB_HEADER_SIZE, SLOT_MAGIC, PAGE_SIZE, BLK_SIZE, BLOBHEAD_MAGIC, BLOBHEAD_SIZE, BLOBTAIL_SIZE
 _MAGIC, _SLOT_MAGIC, _BLOB_MAGIC = b"RpmP", b"Slot", b"BlbS"
 _VERSION = 0
-_HEAD = struct.Struct("<4sIIII")  # magic, version, generation, pages of slots, next package
-_SLOT = struct.Struct("<4sIII")  # magic, package, first block, blocks
-_BLOB = struct.Struct("<4sIII")  # magic, package, time, bytes
+_HEAD = struct.Struct("<4sIIII")  # magic, version, generation, pages of slots, number of the next package
+_SLOT = struct.Struct("<4sIII")  # magic, number of the package, first block, blocks
+_BLOB = struct.Struct("<4sIII")  # magic, number of the package, time, bytes
 _HEAD_SIZE, _PAGE, _BLOCK, _TAIL_SIZE = 32, 4096, 16, 12
 
 _MAX_SLOT_PAGES = 256
 
 
 class NdbDatabase:
-    """Packages.db in an open file; the descriptor stays the caller's."""
+    """Packages.db in an open file. The caller closes the descriptor."""
 
     def __init__(self, fd):
-        """Open the database.
+        """Read the slots.
 
-        :arg fd: int.
-        :raises RpmError: it is not such a database. OSError: reading fails.
+        :arg fd: int, descriptor of the file.
+        :raises RpmError: it is not such a database.
+        :raises OSError: reading fails.
         """
         self._fd = fd
         head = os.pread(fd, _HEAD_SIZE, 0)
         if len(head) < _HEAD_SIZE:
-            raise RpmError("no head")
+            raise RpmError("file header is missing")
         magic, version, _generation, pages, _following = _HEAD.unpack_from(head)
         if magic != _MAGIC or version != _VERSION:
             raise RpmError("not a package database of version %d" % _VERSION)
@@ -47,20 +48,23 @@ class NdbDatabase:
         slots = os.pread(fd, pages * _PAGE, 0)
         if len(slots) != pages * _PAGE:
             raise RpmError("slots are cut short")
-        self._places = []
+        self._slots = []
         for magic, package, block, blocks in _SLOT.iter_unpack(slots[_HEAD_SIZE:]):
             if magic != _SLOT_MAGIC:
                 raise RpmError("not a slot")
             if block:
-                self._places.append((block, blocks, package))
-        self._places.sort()
+                self._slots.append((block, blocks, package))
+        self._slots.sort()
 
     def owners(self, paths, found):
-        """As owners_in(), with the headers of the database. OSError: reading fails."""
-        owners_in((self._header(*place) for place in self._places), paths, found)
+        """Run owners_in() over the headers of the database. Arguments and RpmError as there.
+
+        :raises OSError: reading fails.
+        """
+        owners_in((self._header(*slot) for slot in self._slots), paths, found)
 
     def _header(self, block, blocks, package):
-        """The header (bytes) of the package of a slot."""
+        """The header (bytes) that a slot points to. :raises RpmError: it is not there."""
         magic, owner, _time, size = _BLOB.unpack(self._read(_BLOB.size, block * _BLOCK))
         if magic != _BLOB_MAGIC or owner != package or size > min(blocks * _BLOCK - _BLOB.size - _TAIL_SIZE, MAX_HEADER):
             raise RpmError("package %d is not where its slot says" % package)

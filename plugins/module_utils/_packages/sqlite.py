@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Look-ups in an SQLite database file through a file descriptor, read only.
+"""Read-only look-ups in an SQLite database through a file descriptor: one row by its rowid, rows by an indexed text.
 
-The sqlite3 module takes names alone, and SQLite follows every symbolic link in them itself, so that /proc/PID/root/... of a container
-leads it to the host's file of the same name. It is C besides, and a container's database is written by strangers. What is needed here is
-small: one row by its number, rows by an indexed text. Changes still in a write-ahead log are not seen. Format: sqlite.org/fileformat2.html.
+The sqlite3 module is not used for two reasons. It opens by name only and resolves symbolic links in the name itself, so that
+/proc/PID/root/... of a container would lead to the host's file of the same name. And it is C code, while a container's database is untrusted
+input. Changes that are still in a write-ahead log are not seen. Format: sqlite.org/fileformat2.html.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -18,8 +18,9 @@ _MAGIC = b"SQLite format 3\0"
 _INDEX_INTERIOR, _TABLE_INTERIOR, _INDEX_LEAF, _TABLE_LEAF = 2, 5, 10, 13
 _INTEGER_SIZES = (0, 1, 2, 3, 4, 6, 8)  # section 2.1, serial types 1 to 6
 
-# Bounds on what a crafted file can make us do in one look-up.
+# Limits on what a crafted file can cost in one look-up.
 _MAX_PAGES = 4096
+_MAX_CELLS = 1 << 20  # bytes of records: cells may overlap, so that one page could else hold 32,000 records of 64 KB
 _MAX_ROW = 32 << 20
 _MAX_KEY = 65536
 _MAX_DEPTH = 20
@@ -30,13 +31,14 @@ class SqliteError(ValueError):
 
 
 class SqliteFile:
-    """An SQLite database in an open file. The descriptor stays the caller's."""
+    """An SQLite database in an open file. The caller closes the descriptor."""
 
     def __init__(self, fd):
         """Read the header.
 
-        :arg fd: int.
+        :arg fd: int, descriptor of the file.
         :raises SqliteError: it is not an SQLite 3 database with UTF-8 text.
+        :raises OSError: reading fails.
         """
         self._fd = fd
         head = os.pread(fd, 100, 0)
@@ -50,11 +52,16 @@ class SqliteFile:
             raise SqliteError("page size %d" % self._page_size)
         if struct.unpack_from(">I", head, 56)[0] not in (0, 1):
             raise SqliteError("text is not UTF-8")
-        self._budget = 0
+        self._pages_left = self._cells_left = 0
 
     def roots(self):
-        """The root pages of tables and indices: dict name (bytes) -> page number (int). Raises SqliteError, OSError."""
-        self._budget = _MAX_PAGES
+        """The root pages of tables and indices.
+
+        :returns: dict name (bytes) -> page number (int).
+        :raises SqliteError: the file is damaged.
+        :raises OSError: reading fails.
+        """
+        self._begin()
         found = {}
         for row in self._rows(1, 0):
             if len(row) >= 4 and isinstance(row[1], bytes) and isinstance(row[3], int):
@@ -64,12 +71,13 @@ class SqliteFile:
     def row(self, root, rowid):
         """One row of a table.
 
-        :arg root: int, from roots().
+        :arg root: int, root page of the table, from roots().
         :arg rowid: int.
-        :returns: list of None, int, float-free bytes (text and blobs alike); or None where there is no such row.
-        :raises SqliteError: the file is damaged. OSError: reading fails.
+        :returns: list of int, bytes (text and blobs alike) and None (also for a real number); or None where there is no such row.
+        :raises SqliteError: the file is damaged.
+        :raises OSError: reading fails.
         """
-        self._budget = _MAX_PAGES
+        self._begin()
         number = root
         for _depth in range(_MAX_DEPTH):
             page, kind, cells, right = self._page(number)
@@ -92,18 +100,24 @@ class SqliteFile:
     def find(self, root, key, limit):
         """Rows of an index whose first column is a text.
 
-        :arg root: int, from roots(), of an index with binary collation.
-        :arg key: bytes.
-        :arg limit: int, at most this many.
-        :returns: list of rows (lists of None, int, bytes); the last column is the number of the row in the table.
-        :raises SqliteError: the file is damaged. OSError: reading fails.
+        :arg root: int, root page of an index with binary collation, from roots().
+        :arg key: bytes, the text.
+        :arg limit: int, the most rows returned.
+        :returns: list of rows (lists of int, bytes and None); the last column is the rowid in the table.
+        :raises SqliteError: the file is damaged.
+        :raises OSError: reading fails.
         """
-        self._budget = _MAX_PAGES
+        self._begin()
         found = []
         self._find(root, key, limit, found, 0)
         return found
 
+    def _begin(self):
+        """Reset the limits for a new look-up."""
+        self._pages_left, self._cells_left = _MAX_PAGES, _MAX_CELLS
+
     def _find(self, number, key, limit, found, depth):
+        """find() below one page. Rows are appended to found."""
         if depth > _MAX_DEPTH:
             raise SqliteError("tree too deep")
         page, kind, cells, right = self._page(number)
@@ -126,7 +140,7 @@ class SqliteFile:
             self._find(right, key, limit, found, depth + 1)
 
     def _rows(self, number, depth):
-        """All rows of a table, in order."""
+        """Yield all rows of a table, in order of rowid."""
         if depth > _MAX_DEPTH:
             raise SqliteError("tree too deep")
         page, kind, cells, right = self._page(number)
@@ -141,8 +155,9 @@ class SqliteFile:
             yield from self._rows(right, depth + 1)
 
     def _read(self, number):
-        self._budget -= 1
-        if self._budget < 0 or number < 1:
+        """The content (bytes) of a page by its number (int, from 1)."""
+        self._pages_left -= 1
+        if self._pages_left < 0 or number < 1:
             raise SqliteError("too many pages")
         page = os.pread(self._fd, self._page_size, (number - 1) * self._page_size)
         if len(page) != self._page_size:
@@ -150,7 +165,7 @@ class SqliteFile:
         return page
 
     def _page(self, number):
-        """``(content, kind, offsets of the cells, rightmost child)`` of a page of a tree."""
+        """A page of a B-tree by its number: ``(content, page type, offsets of the cells, rightmost child or 0)``."""
         page = self._read(number)
         at = 100 if number == 1 else 0
         kind, _free, count = struct.unpack_from(">BHH", page, at)
@@ -161,9 +176,21 @@ class SqliteFile:
         return page, kind, struct.unpack_from(">%dH" % count, page, begin), _word(page, at + 8) if interior else 0
 
     def _payload(self, page, at, size, most, limit):
-        """The content of a cell, with its overflow pages (section 1.6)."""
+        """The record in a cell, with its overflow pages (section 1.6).
+
+        :arg page: bytes, the page.
+        :arg at: int, offset of the record in it.
+        :arg size: int, bytes of the record.
+        :arg most: int, the most bytes of a record that are kept on such a page.
+        :arg limit: int, _MAX_KEY or _MAX_ROW: the most bytes accepted.
+        :returns: bytes.
+        """
         if size > limit:
             raise SqliteError("cell of %d bytes" % size)
+        if limit != _MAX_ROW:  # a row is read once in a look-up
+            self._cells_left -= size
+            if self._cells_left < 0:
+                raise SqliteError("more than %d bytes of cells" % _MAX_CELLS)
         if size <= most:
             return page[at:at + size]
         least = (self._usable - 12) * 32 // 255 - 23
@@ -173,8 +200,8 @@ class SqliteFile:
         parts = [page[at:at + local]]
         following = _word(page, at + local)
         left = size - local
-        if limit == _MAX_ROW:  # at most once in a look-up
-            self._budget += left // (self._usable - 4) + 1
+        if limit == _MAX_ROW:
+            self._pages_left += left // (self._usable - 4) + 1
         while left > 0:
             page = self._read(following)
             parts.append(page[4:min(4 + left, self._usable)])
@@ -184,13 +211,14 @@ class SqliteFile:
 
 
 def _word(page, at):
+    """The 32-bit number at an offset."""
     if at + 4 > len(page):
         raise SqliteError("outside the page")
     return struct.unpack_from(">I", page, at)[0]
 
 
 def _varint(data, at):
-    """``(value, offset after it)`` of a variable-length integer (section 1.6)."""
+    """Read a variable-length integer (section 1.6): ``(value, offset behind it)``."""
     value = 0
     for step in range(9):
         if at + step >= len(data):
@@ -205,7 +233,7 @@ def _varint(data, at):
 
 
 def _record(data):
-    """The columns of a record (section 2.1). A real number is given as None."""
+    """Decode a record (section 2.1): list of columns, int, bytes or None. A real number becomes None."""
     header, at = _varint(data, 0)
     body = header
     columns = []
@@ -225,7 +253,7 @@ def _record(data):
 
 
 def _compare(value, key):
-    """-1, 0 or 1: how an indexed value sorts against a text. NULL and numbers come before every text."""
+    """Order of an indexed value and a text: -1, 0 or 1. NULL and numbers sort before every text."""
     if not isinstance(value, bytes):
         return -1
     return (value > key) - (value < key)

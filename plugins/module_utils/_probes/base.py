@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every probe has: a name, a way to open and close, and its line in the coverage.
+"""The base of all probes: open, close, counters and the entry in the coverage.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -18,7 +18,7 @@ OVER_BUDGET = "detached_over_budget"
 
 
 class Probe:
-    """One observation point. Its failure is data, never an exception."""
+    """One observation point. Where it can't be opened it has the status failed and a reason; open() raises nothing."""
 
     name = ""
     hook = None
@@ -31,7 +31,10 @@ class Probe:
         self.open_seconds = 0.0
 
     def open(self, wanted):
-        """Attach. wanted: False leaves it disabled."""
+        """Attach.
+
+        :arg wanted: bool, whether the user enabled it.
+        """
         if not wanted:
             self.reason = "disabled by the probes option"
             return
@@ -51,26 +54,41 @@ class Probe:
         self.reason, self.errno, self.verifier_log = reason, number, log
 
     def _open(self):
-        raise LoadError("probe %s has no way to open" % self.name)
+        raise NotImplementedError(self.name)
 
     def hits(self):
-        """How often it ran on something it looks for (int)."""
+        """How often it ran on something it looks for.
+
+        :returns: int.
+        """
         return 0
 
     def losses(self):
-        """What it could not tell, by cause: dict of str -> int."""
+        """What it lost.
+
+        :returns: dict of cause (str) -> count (int), without zeros.
+        """
         return {}
 
     def targets(self):
-        """For a probe on files: list of dict, one for each; else None."""
+        """The files that it probes.
+
+        :returns: list of dict, one for each file; None where it is no probe of files.
+        """
         return None
 
     def runs(self):
-        """``(runs, ns)`` of its programs by the kernel's own statistics, or None where the host does not keep them."""
+        """Runs and time of its programs, by the kernel's own statistics.
+
+        :returns: ``(runs, ns)``, or None where the host does not keep them.
+        """
         return None
 
     def coverage(self):
-        """The probe's entry of coverage.probes."""
+        """The probe's entry of coverage.probes.
+
+        :returns: dict.
+        """
         entry = {"name": self.name, "status": self.status, "hook": self.hook if self.status in (ATTACHED, PARTIAL, OVER_BUDGET) else None,
                  "reason": self.reason, "errno": self.errno, "verifier_log": self.verifier_log, "hits": self.hits(), "lost": self.losses()}
         targets = self.targets()
@@ -86,7 +104,10 @@ class Probe:
 
 
 def statistics_kept():
-    """Whether the kernel counts runs and time of BPF programs (5.1+). It is a setting of the whole host, which is left as it is."""
+    """Whether the kernel counts runs and time of BPF programs (5.1+). It is a setting of the whole host, which is never changed here.
+
+    :returns: bool.
+    """
     try:
         with open("/proc/sys/kernel/bpf_stats_enabled", "r") as stream:
             return stream.read().strip() == "1"
@@ -95,14 +116,21 @@ def statistics_kept():
 
 
 def program_runs(fd):
-    """``(runs, ns)`` of a loaded program (proc_pid_fdinfo(5); include/linux/bpf.h, struct bpf_prog_stats)."""
+    """Runs and time of a loaded program (proc_pid_fdinfo(5); include/linux/bpf.h, struct bpf_prog_stats).
+
+    :arg fd: int, descriptor of the program.
+    :returns: ``(runs, ns)``.
+    """
     with open("/proc/self/fdinfo/%d" % fd, "r") as stream:
         facts = dict(line.split(":", 1) for line in stream.read().splitlines() if ":" in line)
     return int(facts.get("run_cnt", 0)), int(facts.get("run_time_ns", 0))
 
 
 def possible_cpus():
-    """How many values a per-CPU map has (int): the highest number in /sys/devices/system/cpu/possible, plus one."""
+    """How many values an element of a per-CPU map has: the highest number in /sys/devices/system/cpu/possible, plus one.
+
+    :returns: int.
+    """
     with open("/sys/devices/system/cpu/possible", "r") as stream:
         return int(stream.read().strip().replace("-", ",").split(",")[-1]) + 1
 
@@ -114,7 +142,12 @@ class BpfProbe(Probe):
     programs = ()
 
     def __init__(self, libbpf, ring, wake_at):
-        """:arg ring: descriptor of the shared ring buffer. :arg wake_at: bytes in it at which to wake the reader early."""
+        """Prepare it; open() loads and attaches.
+
+        :arg libbpf: Libbpf.
+        :arg ring: int, descriptor of the shared ring buffer.
+        :arg wake_at: int, bytes in the ring at which the reader is woken early.
+        """
         super().__init__()
         self._libbpf = libbpf
         self._ring = ring
@@ -123,16 +156,16 @@ class BpfProbe(Probe):
         self._counters = None
         self._last = dict.fromkeys(events.COUNTERS, 0)
         self._runs = None
-        self._missed = 0
+        self._skipped = 0
 
     def _settings(self):
         return events.SETTINGS.pack(self._wake_at, os.getpid(), 0)
 
     def _prepare(self):
-        """What a probe does between open and load."""
+        """A hook of subclasses, between open and load."""
 
     def _fill(self):
-        """What a probe does between load and attach."""
+        """A hook of subclasses, between load and attach."""
 
     def _open(self):
         self._object = BpfObject(self._libbpf, self.object_name)
@@ -149,11 +182,14 @@ class BpfProbe(Probe):
             self._object.attach(program)
 
     def counters(self):
-        """The kernel side's counters by name, as of now, or of the moment it was closed."""
+        """Read the kernel side's counters; after close() those of that moment.
+
+        :returns: dict of name (str) -> int.
+        """
         if self._counters:
             for number, name in enumerate(events.COUNTERS):
                 self._last[name] = sum_of_cpus(self._counters.get(number.to_bytes(4, "little")))
-            self._missed = sum(syscalls.missed_runs(self._object.program_fd(program)) for program in self.programs)
+            self._skipped = sum(syscalls.skipped_runs(self._object.program_fd(program)) for program in self.programs)
         return self._last
 
     def hits(self):
@@ -166,8 +202,8 @@ class BpfProbe(Probe):
 
     def losses(self):
         losses = {name: number for name, number in self.counters().items() if name in ("ring_full", "map_full", "user_fault") and number}
-        if self._missed:
-            losses["missed_runs"] = self._missed
+        if self._skipped:
+            losses["skipped_runs"] = self._skipped
         return losses
 
     def close(self):

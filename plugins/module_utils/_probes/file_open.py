@@ -11,7 +11,7 @@ import collections
 import errno
 import os
 import stat
-from typing import TYPE_CHECKING, NamedTuple, Optional
+from typing import TYPE_CHECKING, NamedTuple, Optional, Tuple
 
 from .._files.names import NAME_HINTS
 from .._kernel import events, syscalls
@@ -23,35 +23,43 @@ if TYPE_CHECKING:
     from .._files.kinds import FileFacts
     from .._files.look import Look
 
-_UNKNOWN_RING = 1 << 20
+_UNKNOWN_RING = 1 << 20  # bytes
 
-# Files of unknown content looked at in one tick (some 20 microseconds each), and how many may wait for the next.
+# Files of unknown content that are read in one tick (some 20 microseconds each), and how many may wait for the next.
 _LOOKS_PER_TICK = 1000
 _MOST_WAITING = 20000
-# Files opened for writing are looked at when their process ends or the window does.
+# Opens for writing that are held: their files are read when the process ends, or the window.
 _MOST_WRITTEN = 4096
 
-# Of a name as given, the kernel side takes so many bytes (MAX_NAME of bpf/events.h, with its NUL).
+# Bytes of a name as given that the kernel side copies: MAX_NAME of bpf/shared/events.h, without its NUL.
 _LONGEST_NAME = 4095
 
 _WRITES = os.O_WRONLY | os.O_RDWR
 
 
-# Count the opens through io_uring that are not seen: one of them, the tracepoint of the other is not there.
+class _Way(NamedTuple):
+    """A set of programs that sees all opens by system calls. counters: one of them counts the opens through io_uring, which the others do not see."""
+
+    hook: str
+    programs: Tuple[str, ...]
+    counters: Tuple[str, ...]
+
+
+_OPEN_FUNCTION, _ALL_SYSTEM_CALLS = "fexit/do_sys_openat2", "tp_btf/sys_exit"
+# A kernel has the tracepoint of one of them.
 _RING_COUNTERS = ("ring_request", "ring_entry")
-_AT_ALL_SYSTEM_CALLS = "tp_btf/sys_exit"
-# (hook, programs of the object, those of which one suffices), best first. The last two cost every system call of the host.
+# Best first. The last two cost time on every system call of the host.
 _WAYS = (
-    ("fexit/do_sys_openat2", ("open_return", "handle_return", "ring_open", "ring_return"), ()),
-    ("fexit/do_sys_openat2", ("open_return", "handle_return"), _RING_COUNTERS),
-    ("fexit/do_sys_openat2", ("open_return", "handle_return"), ()),
-    (_AT_ALL_SYSTEM_CALLS, ("any_return",), _RING_COUNTERS),
-    (_AT_ALL_SYSTEM_CALLS, ("any_return",), ()),
+    _Way(_OPEN_FUNCTION, ("open_return", "handle_return", "ring_open", "ring_return"), ()),
+    _Way(_OPEN_FUNCTION, ("open_return", "handle_return"), _RING_COUNTERS),
+    _Way(_OPEN_FUNCTION, ("open_return", "handle_return"), ()),
+    _Way(_ALL_SYSTEM_CALLS, ("any_return",), _RING_COUNTERS),
+    _Way(_ALL_SYSTEM_CALLS, ("any_return",), ()),
 )
 
 
 class FileObserved(NamedTuple):
-    """An open of a file that is cryptographic by content or, where that can't be had, by name."""
+    """An open of a file that is cryptographic by content or, where that can't be read, by name."""
 
     time: int
     subject: events.Subject
@@ -69,7 +77,7 @@ def _by_name(path):
 
 
 class FileOpenProbe(BpfProbe):
-    """Turns FileOpened into FileObserved, and tells the kernel side what each inode is."""
+    """Turns FileOpened into FileObserved, and writes the class of each inode back to the kernel side."""
 
     name = "file_open"
     object_name = "file_open"
@@ -90,17 +98,17 @@ class FileOpenProbe(BpfProbe):
 
     def _open(self):
         takes_functions = syscalls.takes_function_programs()
-        ways = [way for way in _WAYS if takes_functions or way[0] == _AT_ALL_SYSTEM_CALLS]
+        ways = [way for way in _WAYS if takes_functions or way.hook == _ALL_SYSTEM_CALLS]
         for way in ways[:-1]:
             try:
-                self._open_as(*way)
+                self._open_as(way)
                 return
             except (LoadError, OSError):
                 self.close()
-        self._open_as(*ways[-1])
+        self._open_as(ways[-1])
 
-    def _open_as(self, hook, programs, ring_counters):
-        self.hook, self.programs, self._ring_counters = hook, programs, ring_counters
+    def _open_as(self, way):
+        self.hook, self.programs, self._ring_counters = way
         super()._open()
 
     def _prepare(self):
@@ -126,13 +134,13 @@ class FileOpenProbe(BpfProbe):
             return
         if "ring_return" not in self.programs and syscalls.has_io_uring():
             self.status = PARTIAL
-            self.reason = "opens through io_uring are neither seen nor counted: the kernel has no place for the programs that would, or refuses them"
+            self.reason = "opens through io_uring are neither seen nor counted: the kernel has no tracepoint for it, or refuses the program"
 
     def filenos(self):
         return [self._unknown.fd] if self._unknown else []
 
     def receive_unknown(self):
-        """Take what came through the ring of unknown files; what can't wait is passed over and counted."""
+        """Queue the opens of files of unknown content that are in their ring. What the queue has no room for is counted as lost."""
         if not self._unknown:
             return
         for record in self._unknown.read():
@@ -143,7 +151,11 @@ class FileOpenProbe(BpfProbe):
                 self._pass_over(event)
 
     def observe_unknown(self, everything=False):
-        """Look at waiting files, a tick's worth or all: list of FileObserved."""
+        """Read queued files.
+
+        :arg everything: bool, all of them and not only as many as one tick may take.
+        :returns: list of FileObserved.
+        """
         found = []
         left = len(self._waiting) if everything else min(_LOOKS_PER_TICK, len(self._waiting))
         for _number in range(left):
@@ -153,7 +165,11 @@ class FileOpenProbe(BpfProbe):
         return found
 
     def observe(self, event):
-        """What one FileOpened is: FileObserved, or None for a file of something else (the kernel side then drops its opens)."""
+        """Classify the file of an open.
+
+        :arg event: FileOpened.
+        :returns: FileObserved; None for a file that is not cryptographic, whose opens the kernel side then ignores, and for one that is held.
+        """
         path = event.path
         truncated = not path.startswith(b"/") or (event.key.error == -errno.ENAMETOOLONG and len(path) >= _LONGEST_NAME)
         self._truncated += truncated
@@ -180,14 +196,14 @@ class FileOpenProbe(BpfProbe):
         return FileObserved(event.time, event.subject, event.key, path, truncated, facts, look, event.counted)
 
     def _pass_over(self, event):
-        """Count as lost what can't be looked at: every open of it that the kernel side has counted, and let it begin anew."""
+        """Count every open of a file that can't be read now as lost. Its next open is a first sight again."""
         value = self._opens.get(events.OPEN_KEY.pack(*event.key)) if event.counted and self._opens else None
         self._passed_over += events.COUNTER.unpack(value)[0] if value is not None else 1
         if event.counted:
             self._forget(event.key)
 
     def _hold(self, event):
-        """Keep a file opened for writing: its content comes later."""
+        """Hold an open for writing: the file's content comes later."""
         self._written.setdefault(event.subject.image, []).append(event)
         self._held += 1
         if self._held > _MOST_WRITTEN:
@@ -197,7 +213,11 @@ class FileOpenProbe(BpfProbe):
                 self._pass_over(each)
 
     def observe_written(self, image=None):
-        """Look at the files an image (or, with None, any) opened for writing: list of FileObserved."""
+        """Read the files that were opened for writing.
+
+        :arg image: Image of the process that opened them; None for all.
+        :returns: list of FileObserved.
+        """
         images = [image] if image is not None else list(self._written)
         held = [event for each in images for event in self._written.pop(each, ())]
         self._held -= len(held)
@@ -225,9 +245,10 @@ class FileOpenProbe(BpfProbe):
             self._opens.discard(events.OPEN_KEY.pack(*key))
 
     def counts(self, over=None):
-        """The kernel side's counts: list of OpenCount.
+        """Read the kernel side's counts of opens.
 
-        :arg over: called with an OpenKey: with it, only the counts it is true for, and they are taken out of the kernel.
+        :arg over: None, or a function of OpenKey: only the counts for which it is true, and they are deleted in the kernel.
+        :returns: list of OpenCount.
         """
         if not self._opens:
             return []
@@ -244,7 +265,7 @@ class FileOpenProbe(BpfProbe):
 
     def losses(self):
         losses = super().losses()
-        unclassified = self.counters()["unclassified"] + self._passed_over
+        unclassified = self.counters()["unclassified_opens"] + self._passed_over
         if unclassified:
             losses["unclassified_opens"] = unclassified
         if self.counters()["io_uring_opens"]:
@@ -254,7 +275,10 @@ class FileOpenProbe(BpfProbe):
         return losses
 
     def unseen(self):
-        """Opens of files that were gone before their content could be looked at, and whose names tell nothing (int)."""
+        """Opens of files that were gone before their content could be read, and whose names do not hint at cryptography.
+
+        :returns: int.
+        """
         return self._gone
 
     def close(self):

@@ -139,11 +139,11 @@ class FunctionPrograms:
                 self.refused = None if self._maps else error
                 raise
         self.refused = None
-        target.functions = len(places) - len(target.attachment.refused)
+        target.functions = len(places) - len(target.attachment.failed)
         target.hook = target.attachment.hook
-        if target.attachment.refused:
+        if target.attachment.failed:
             names = target.family.functions
-            target.reason = "; ".join("%s: %s" % (names[row].name, why) for row, why in sorted(target.attachment.refused.items()))
+            target.reason = "; ".join("%s: %s" % (names[row].name, why) for row, why in sorted(target.attachment.failed.items()))
 
     @property
     def functions(self):

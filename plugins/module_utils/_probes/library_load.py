@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Probe `library_load`: executable mappings of crypto libraries, from perf. It needs no BPF.
+"""Probe `library_load`: executable mappings of crypto libraries, from perf events. It needs no BPF.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -13,7 +13,7 @@ from .._libraries.private_files import is_private
 from .base import Probe
 
 _DELETED = b" (deleted)"
-# What perf writes for a file whose path does not fit or could not be had (kernel/events/core.c, perf_event_mmap_event)
+# What perf writes in place of a path that does not fit or could not be found out (kernel/events/core.c, perf_event_mmap_event)
 _UNNAMED = (b"//toolong", b"//enomem")
 
 
@@ -29,7 +29,7 @@ class LibraryLoadProbe(Probe):
         self._hits = 0
         self._lost = 0
         self._unnamed = 0
-        # recognising is a dozen regular expressions; a host maps the same few hundred files over and over
+        # path -> whether it is a library: recognising takes a dozen regular expressions, and a host maps the same few hundred files over and over
         self._known = {}
 
     def _open(self):
@@ -47,7 +47,10 @@ class LibraryLoadProbe(Probe):
         return verdict
 
     def read(self):
-        """The mappings since the last call, of crypto libraries and of files that may carry a crypto stack: list of LibraryMapped."""
+        """Take the mappings since the last call, of crypto libraries and of files that may carry a crypto stack.
+
+        :returns: list of LibraryMapped.
+        """
         if not self._reader:
             return []
         mappings = self._reader.read()

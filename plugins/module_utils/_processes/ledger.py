@@ -13,8 +13,9 @@ from .._functions import names
 from .._functions.families import FUNCTIONS
 from .._kernel import events, proc
 from .._libraries import catalogue
+from .._libraries.facts import MappedLibrary
 from .._libraries.private_files import is_private
-from .._wire.handshake import hold
+from .._wire.handshake import count_handshake
 from .records import FileRecord, MappedFile, OperationRecord
 from .table import MOST_ENDED, ProcessTable
 
@@ -136,7 +137,7 @@ class Ledger(ProcessTable):
         if len(record.libraries) >= self._bounds["libraries"]:
             record.left_out.setdefault("libraries", set()).add((path, build_id))
             return
-        library = self._library_facts.describe(path, record.mount_namespace, record.pid, build_id, how, source, time, deleted)
+        library = self._library_facts.describe(MappedLibrary(path, record.mount_namespace, record.pid, build_id, how, source, time, deleted))
         key = path if held is None else path + b"\0" + (build_id or "").encode()
         record.libraries[key] = library
         self._observer("library_load", time, record, library)
@@ -190,13 +191,13 @@ class Ledger(ProcessTable):
     def on_handshake(self, seen):
         """TlsHandshake or SshHandshake. One whose process is not known for sure is kept apart."""
         if seen.subject is None:
-            if hold(self.unattributed[seen.kind], seen, self._bounds["handshakes"])[0] is None:
+            if count_handshake(self.unattributed[seen.kind], seen, self._bounds["handshakes"])[0] is None:
                 self.unattributed_omitted[seen.kind] += 1
             return
         record = self.find(seen.subject)
         if not self._admit(record):
             return
-        held, new = hold(getattr(record, seen.kind), seen, self._bounds["handshakes"])
+        held, new = count_handshake(getattr(record, seen.kind), seen, self._bounds["handshakes"])
         if held is None:
             record.left_out.setdefault(seen.kind, set()).add(seen.identity())
         elif new:

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The systemd unit and the container of a process, from its control groups.
+"""The systemd unit and the container of a process, derived from the paths of its control groups.
 
-What is below a user's own service manager (user@UID.service) was named by that user: a container there is a claim. The unit is
-systemd's and the user cannot change it.
+Control groups below a user's service manager (user@UID.service) have names that the user chose, so a container there is only a claim. The
+unit is set by systemd, and the user cannot change it.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -14,12 +14,12 @@ import re
 
 from .._text import to_text
 
-# systemd src/basic/unit-name.c: the characters of a unit name and UNIT_NAME_MAX; unit-def.c: the types that have processes.
+# systemd src/basic/unit-name.c: characters of a unit name and UNIT_NAME_MAX; unit-def.c: the types that have processes.
 _UNIT = re.compile(rb"(?=.{1,255}\Z)[A-Za-z0-9:_.\\@-]+\.(?:service|scope|socket|mount|swap)")
 _SLICE = re.compile(rb"(?=.{1,255}\Z)[A-Za-z0-9:_.\\@-]+\.slice")
 
 _ID = rb"(?P<id>[0-9a-f]{64})"
-# Names of control groups that hold one container. Each runtime's helper (conmon, lxc.monitor, supervisor) is outside of it.
+# Names of control groups that contain one container. Each runtime's helper (conmon, lxc.monitor, supervisor) is outside of it.
 _CONTAINERS = (
     # moby daemon/oci_linux.go: systemd driver "SLICE:docker:ID"; cgroupfs driver "/docker/ID"
     ("docker", re.compile(rb"(?:docker-" + _ID + rb"\.scope)")),
@@ -30,7 +30,7 @@ _CONTAINERS = (
     # cri-o internal/config/cgmgr/cgroupfs.go, systemd.go: crio-ID
     ("cri-o", re.compile(rb"(?:crio-" + _ID + rb"(?:\.scope)?)")),
 )
-# A cgroupfs-driver runtime that was given a systemd name: "kubepods-podUID.slice:cri-containerd:ID" as one folder.
+# A runtime with the cgroupfs driver that was given a name for the systemd driver: "kubepods-podUID.slice:cri-containerd:ID" as one folder.
 _COLONS = re.compile(rb"[^/]*:(?P<runtime>docker|cri-containerd|nerdctl|libpod|crio):" + _ID)
 _COLON_RUNTIMES = {b"docker": "docker", b"cri-containerd": "containerd", b"nerdctl": "containerd", b"libpod": "podman", b"crio": "cri-o"}
 _BARE_ID = re.compile(_ID)
@@ -49,16 +49,16 @@ _DELETED = b" (deleted)"  # Linux kernel/cgroup/cgroup.c: proc_cgroup_show
 
 
 def placement(cgroups):
-    """Where a process is.
+    """The unit and the container of a process.
 
-    :arg cgroups: list of ``(hierarchy, controllers, path)``, from _kernel.proc.read_cgroup; or None.
+    :arg cgroups: list of ``(hierarchy, controllers, path)``, from _kernel.proc.read_cgroup(); or None.
     :returns: ``(unit, container)``.
-        unit: str or None, the system manager's unit, spelt as systemctl spells it (``\\x2d`` stays). In a system container that is
-        not itself in a unit of the host (LXC), the unit inside it. Of a user's own services only the user's manager is given.
-        container: None, or dict with runtime (``docker``, ``podman``, ``containerd``, ``cri-o``, ``kubernetes`` where the pod is
-        known but not the runtime, ``ecs``, ``lxc`` (LXD and Incus too), ``systemd-nspawn``, ``libvirt-lxc``, ``rkt``, ``unknown``),
-        id (str), name (str; where the runtime's groups have names) and pod_uid (str; in a Kubernetes pod). Of nested containers,
-        the innermost.
+        unit: str, the system manager's unit as systemctl spells it (``\\x2d`` is kept); None where there is none. In a system container
+        that is not in a unit of the host (LXC), the unit inside it. For a user's own services, only the user's manager.
+        container: dict, or None. For nested containers, the innermost. Keys: runtime (``docker``, ``podman``, ``containerd``, ``cri-o``,
+        ``kubernetes`` where the pod is known but not the runtime, ``ecs``, ``lxc`` (LXD and Incus too), ``systemd-nspawn``,
+        ``libvirt-lxc``, ``rkt``, ``unknown``); id (str); name (str; for runtimes whose control groups have names); pod_uid (str; in a
+        Kubernetes pod).
     """
     unit = container = None
     for path in _paths(cgroups or ()):
@@ -74,7 +74,10 @@ def placement(cgroups):
 
 
 def user_unit(cgroups):
-    """The unit of the user's own service manager a process is in (str), or None: ``foo.service`` below ``user@1000.service``."""
+    """The unit of a user's service manager that a process is in, such as ``foo.service`` below ``user@1000.service``: str or None.
+
+    :arg cgroups: as placement() takes them.
+    """
     for path in _paths(cgroups or ()):
         parts = [part for part in path.split(b"/") if part]
         for number, part in enumerate(parts):
@@ -84,7 +87,7 @@ def user_unit(cgroups):
 
 
 def _paths(cgroups):
-    """The different paths, the most telling first: systemd's own hierarchy, then cgroup v2, then the controllers."""
+    """The distinct paths, the most informative first: systemd's own hierarchy, cgroup v2, other controllers. List of bytes."""
     ranked = []
     for _hierarchy, controllers, path in cgroups:
         if path.endswith(_DELETED):
@@ -99,9 +102,9 @@ def _paths(cgroups):
 
 
 def _unit(parts):
-    """The unit in the names of a path: the first that is not a slice, as systemd's cg_path_get_unit has it."""
+    """The unit (str or None) in the components of a path: the first that is not a slice, as in systemd's cg_path_get_unit."""
     for part in parts:
-        if part.startswith(b"_"):  # cg_escape: the name would else look like one of the kernel's own files
+        if part.startswith(b"_"):  # systemd's cg_escape: the name would clash with one of the kernel's own files
             part = part[1:]
         if _SLICE.fullmatch(part):
             continue
@@ -110,7 +113,7 @@ def _unit(parts):
 
 
 def _container(parts):
-    """``(container or None, number of the first part inside it)`` of the innermost container in the names of a path."""
+    """The innermost container in the components of a path: ``(container or None, index of the first component inside it)``."""
     found, inside, pod = None, 0, None
     for number, part in enumerate(parts):
         match = _POD.fullmatch(part)
@@ -125,6 +128,12 @@ def _container(parts):
 
 
 def _of_part(parts, number, pod):
+    """The container (dict or None) that a component of a path names.
+
+    :arg parts: list of bytes, the components.
+    :arg number: int, index of the component.
+    :arg pod: str, UID of the Kubernetes pod it is in; or None.
+    """
     part = parts[number]
     before = parts[number - 1] if number else b""
     for runtime, pattern in _CONTAINERS:
@@ -149,18 +158,18 @@ def _of_part(parts, number, pod):
 
 
 def _of_system_container(parts, number, part, before):
-    """LXC and systemd-nspawn: containers that have names, not numbers."""
+    """Like _of_part(), for LXC and systemd-nspawn, whose containers have names and no ids."""
     match = _LXC.fullmatch(part)
     if match:
         return _entry("lxc", match.group("id"), named=True)
-    if before in (b"lxc", b"lxc.payload") and (number == 1 or parts[0] in (b"lxc", b"lxc.payload")):  # the second: one inside another
+    if before in (b"lxc", b"lxc.payload") and (number == 1 or parts[0] in (b"lxc", b"lxc.payload")):  # the second: a container inside another one
         return _entry("lxc", part, named=True)
     match = _MACHINE.fullmatch(part)
     if match is None or parts[number + 1:number + 2] == [b"supervisor"]:
         return None
     name = _ESCAPE.sub(lambda escape: bytes([int(escape.group(1), 16)]), match.group("id") or match.group("service"))
     if match.group("id"):
-        if name.startswith((b"qemu-", b"xen-", b"bhyve-", b"ch-")):  # libvirt's virtual machines: no process of theirs is seen here
+        if name.startswith((b"qemu-", b"xen-", b"bhyve-", b"ch-")):  # libvirt's virtual machines: their processes are not visible here
             return None
         if name.startswith(b"lxc-"):
             return _entry("libvirt-lxc", name, named=True)
@@ -170,5 +179,6 @@ def _of_system_container(parts, number, part, before):
 
 
 def _entry(runtime, identity, named=False):
+    """The container (dict) of a runtime (str) with this id (bytes), which is its name too where named is True."""
     text = to_text(identity)[0]
     return {"runtime": runtime, "id": text, "name": text} if named else {"runtime": runtime, "id": text}

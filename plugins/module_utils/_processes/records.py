@@ -86,7 +86,7 @@ class ProcessRecord:
     tls: Dict[Any, HandshakeRecord] = dataclasses.field(default_factory=dict)
     ssh: Dict[Any, HandshakeRecord] = dataclasses.field(default_factory=dict)
     tls_connections: Set[int] = dataclasses.field(default_factory=set)  # inodes of its sockets that look like TLS
-    stacks: Optional[List[Any]] = dataclasses.field(default_factory=list)  # Seen of _stacks.finder; None where it could not be looked at
+    stacks: Optional[List[Any]] = dataclasses.field(default_factory=list)  # ProcessStack of _stacks.finder; None where it could not be looked at
     coverage: Optional[str] = None  # a state of _report.process_state
     coverage_reason: Optional[str] = None
     left_out: Dict[str, Set[Any]] = dataclasses.field(default_factory=dict)  # over a bound: name of one of these -> which

@@ -1,20 +1,20 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which processes are the audit itself: Ansible's own connection, the commands it runs there, and this process.
+"""Recognises the processes of the audit itself: Ansible's own connection, the commands it runs there, and this process.
 
-Every process that came over one ssh connection, or from one ansible command, holds the same Connection. So what is learned of one
-of them counts for all, for those seen before too. A Connection is the audit's where one of these is certain:
+All processes of one ssh connection, or of one ansible command, share one Connection object. So what is learned from one of them holds for
+all of them, also for those seen earlier. A Connection belongs to the audit where one of these is certain:
 
-* This process descends from it: a module that Ansible waits for.
-* It runs a command that names our job. A job (C(async)) has left its connection: its parent is Ansible's C(async_wrapper), whose
-  arguments give the job's number, drawn at random. Whoever asks for the job names it: the collection's action plugins in
-  C(CRYPTOFLEET_AUDIT=), before the module they run. Only the first command of an ssh session or of an ansible command counts, and
-  only by a login of ours.
-* A job was started over it: the action plugin says in C(CRYPTOFLEET_AUDIT) that it came by ssh, and the connection has the socket of
-  C(SSH_CONNECTION), or, where sudo has removed that, the kernel's audit session id of this process. Without the plugin's word these
-  two would be those of whoever types C(ansible) in an ssh login.
+* This process descends from it: Ansible waits for the module.
+* It runs a command that names our job. A job (``async``) has left its connection: its parent is Ansible's ``async_wrapper``, whose
+  arguments contain the job's number, drawn at random. A later connection that polls the job names it: the collection's action plugins set
+  ``CRYPTOFLEET_AUDIT=`` before the module they run. Only the first command of an ssh session or of an ansible command counts, and only
+  from one of our own logins.
+* Our job was started over it: the action plugin states in ``CRYPTOFLEET_AUDIT`` that it came by ssh, and the connection has the socket of
+  ``SSH_CONNECTION``, or, where sudo has removed that variable, the audit session id of this process. Without the plugin's statement these
+  two could be those of a user who runs ``ansible`` in an ssh login.
 
-What still runs when the window ends and has another parent by then is a service that was left running, and not the connection.
+A process that still runs at the end of the window and has another parent by then is a service left running, not part of the connection.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -30,13 +30,12 @@ from .._kernel import proc
 
 _SSH = b"sshd"  # OpenSSH 9.8 and later: also sshd-session and sshd-auth
 _ANSIBLE = b"ansible"
-_COMMANDS = (b"ansible", b"ansible-playbook"[:15], b"ansible-console", b"ansible-pull")  # what the kernel calls them, and their workers
+_COMMANDS = (b"ansible", b"ansible-playbook"[:15], b"ansible-console", b"ansible-pull")  # comm (15 bytes) of the commands and of their workers
 _WRAPPER = b"async_wrapper.py"
 _MARK = "CRYPTOFLEET_AUDIT"
 # the names ansible-core and its collections give to their connection plugins over ssh
 _SSH_TRANSPORTS = ("ssh", "paramiko", "paramiko_ssh", "libssh", "smart")
-# sockets of a host that are looked through for one
-_MOST_SOCKETS = 200000
+_MAX_SOCKETS = 200000  # lines of /proc/net/tcp that are searched
 
 
 class Connection:
@@ -45,32 +44,38 @@ class Connection:
     __slots__ = ("kind", "leaders", "outer", "own")
 
     def __init__(self, kind, leader, outer=None):
-        """
-        :arg kind: bytes, how its first process is called. :arg leader: int, the pid of that.
-        :arg outer: the Connection an ansible command was started in, or None.
+        """Start a connection.
+
+        :arg kind: bytes, ``sshd`` or ``ansible``; empty for this process alone.
+        :arg leader: int, pid of its first process.
+        :arg outer: Connection in which an ansible command was started, or None.
         """
         self.kind = kind
-        self.leaders = {leader}
+        self.leaders = {leader}  # pids of processes that stay part of it, whoever is their parent
         self.outer = outer
-        self.own = False
+        self.own = False  # it belongs to the audit
 
     @property
     def is_audit(self):
-        """Whether it is the audit's, as far as is known by now (bool)."""
+        """Whether it belongs to the audit, as far as is known now (bool)."""
         return self.own or (self.outer is not None and self.outer.own)
 
 
 class Session:
-    """Gives every ProcessRecord of a window its Connection, and finds the audit's among these."""
+    """Assigns a Connection to every ProcessRecord of a window, and finds those that belong to the audit."""
 
     def __init__(self):
-        self._job = None  # matches the job's number in an argument
-        self._logins = set()
-        self._only_command = None  # the Connection of the one ansible command there is; a worker that was gone before anyone looked is of it
+        self._job = None  # compiled bytes pattern of our job's number, or None where this is no job
+        self._logins = set()  # UIDs
+        # Connection of the ansible command, where there is exactly one. A worker whose parent exited before it was seen is assigned to it.
+        self._only_command = None
 
     def begin(self, current):
-        """Connections of the processes that are there when the window opens. current: dict pid -> ProcessRecord, from /proc."""
-        records = sorted(current.values(), key=lambda record: (record.start, record.pid))  # parents before children
+        """Assign connections to the processes that run when the window opens.
+
+        :arg current: dict pid -> ProcessRecord, read from /proc.
+        """
+        records = sorted(current.values(), key=lambda record: (record.start, record.pid))  # parents before their children
         for record in records:
             self.join(record, current.get(record.parent_pid))
         commands = {id(record.connection): record.connection for record in records if record.connection and record.connection.kind == _ANSIBLE}
@@ -79,37 +84,43 @@ class Session:
         own = current.get(os.getpid())
         if own is None:
             return
-        jobs = self._enter_job(own, current)
+        wrappers = self._find_job(own, current)
         if own.connection is None:
             own.connection = Connection(b"", own.pid)
         own.connection.own = True
-        for record in jobs:
+        for record in wrappers:
             record.connection = own.connection
             own.connection.leaders.add(record.pid)
-        if jobs:
+        if wrappers:
             for record in records:
-                self._notice(record, current.get(record.parent_pid))
+                self._check_command(record, current.get(record.parent_pid))
             self._find_origin(current)
 
-    def _enter_job(self, own, current):
-        """The records of Ansible's wrapper around this process, none where it is no job."""
-        jobs = []
+    def _find_job(self, own, current):
+        """Find Ansible's async_wrapper processes around this process, and remember the job's number.
+
+        :arg own: ProcessRecord of this process.
+        :arg current: dict pid -> ProcessRecord.
+        :returns: list of ProcessRecord; empty where this is no job.
+        """
+        wrappers = []
         record = current.get(own.parent_pid)
-        while record is not None and len(jobs) < 8:
+        while record is not None and len(wrappers) < 8:
             number = _job_number(record.arguments or ())
             if number is None:
                 break
             self._job = re.compile(rb"(?<![A-Za-z0-9])" + number + rb"(?![0-9])")
-            jobs.append(record)
+            wrappers.append(record)
             record = current.get(record.parent_pid)
-        if jobs:
+        if wrappers:
             self._logins = _logins()
-        return jobs
+        return wrappers
 
     def join(self, record, parent):
-        """Give a record its Connection.
+        """Assign a record its Connection.
 
-        :arg parent: the record of the process that made it, or of the same process before its execve; or None.
+        :arg record: ProcessRecord, new.
+        :arg parent: ProcessRecord of its parent, or of the same process before its execve; or None.
         """
         inherited = parent.connection if parent is not None else None
         kind = inherited.kind if inherited is not None else None
@@ -120,10 +131,10 @@ class Session:
         else:
             record.connection = inherited
         if self._job is not None:
-            self._notice(record, parent)
+            self._check_command(record, parent)
 
-    def _notice(self, record, parent):
-        """Whether it is the command of a session that asks for our job."""
+    def _check_command(self, record, parent):
+        """Mark the connection of a record that is the first command of a session and names our job."""
         connection = record.connection
         if connection is None or connection.own or parent is None:
             return
@@ -134,7 +145,7 @@ class Session:
 
     @staticmethod
     def _find_origin(current):
-        """Mark the ssh connection that this job was started over, where it is still there."""
+        """Mark the ssh connection over which this job was started, where it still exists."""
         if os.environ.get(_MARK, "").rpartition(".")[2] not in _SSH_TRANSPORTS:
             return
         links = {b"socket:[%d]" % inode for inode in socket_inodes(os.environ.get("SSH_CONNECTION", ""))}
@@ -143,12 +154,15 @@ class Session:
             connection = record.connection
             if connection is None or connection.own or connection.kind != _SSH or not record.comm.startswith(_SSH):
                 continue
-            if _holds(record.pid, links) or _began_session(record, session, current):
+            if _has_socket(record.pid, links) or _started_session(record, session, current):
                 connection.own = True
 
     @staticmethod
     def release_services(current):
-        """Take the mark off what was left running. current: dict pid -> ProcessRecord, at the end of the window."""
+        """Remove services that were left running from their connection.
+
+        :arg current: dict pid -> ProcessRecord, at the end of the window.
+        """
         for record in sorted(current.values(), key=lambda record: (record.start, record.pid)):
             connection = record.connection
             if connection is None or record.ended or record.pid in connection.leaders:
@@ -167,13 +181,13 @@ def _is_login(record, parent):
         return False
     if parent is not None and parent.pid != record.pid and parent.comm.startswith(_SSH):
         return True
-    # inetd(8), ssh@.service; "sshd: user [priv]" is what it calls itself later, and the listener "sshd: /usr/sbin/sshd [listener]"
+    # inetd(8) and ssh@.service start "sshd -i". It sets its title to "sshd: user [priv]" later; the listener's is "sshd: /usr/sbin/sshd [listener]".
     arguments = record.arguments or []
     return b"-i" in arguments[1:] or bool(arguments and re.match(rb"sshd[a-z-]*: (?!.*\[listener\])", arguments[0]))
 
 
 def _job_number(arguments):
-    """The job's number in the arguments (list of bytes) of Ansible's wrapper, or None."""
+    """The job's number (bytes) in the arguments (list of bytes) of Ansible's async_wrapper, or None."""
     for program, number in zip(arguments, arguments[1:]):
         if program.endswith(_WRAPPER) and re.match(rb"j[0-9]+\Z", number):
             return number
@@ -181,27 +195,27 @@ def _job_number(arguments):
 
 
 def _logins():
-    """The users (set of int) this job may have come by: its own, who called sudo(8), and who the kernel says logged in."""
+    """UIDs (set of int) by which this job may have come: its own, the caller of sudo(8), and the login UID of the kernel."""
     logins = {os.getuid()}
-    asked_by = os.environ.get("SUDO_UID", "")
-    if asked_by.isdigit():
-        logins.add(int(asked_by))
+    sudo_uid = os.environ.get("SUDO_UID", "")
+    if sudo_uid.isdigit():
+        logins.add(int(sudo_uid))
     login = proc.audit_login(os.getpid())
     if login is not None:
         logins.add(login)
     return logins
 
 
-def _holds(pid, links):
-    """Whether a process has one of the sockets open."""
+def _has_socket(pid, links):
+    """Whether a process has one of the sockets (set of bytes, links of /proc/PID/fd) open."""
     try:
         return bool(links) and any(link in links for _number, link in proc.open_fds(pid) or ())
     except PermissionError:
         return False
 
 
-def _began_session(record, session, current):
-    """Whether an sshd has this audit session id, and not from its listener, which would have given it to every login."""
+def _started_session(record, session, current):
+    """Whether an sshd has this audit session id (int or None), and did not inherit it from its listener, as every login would."""
     if session is None or proc.audit_session(record.pid) != session:
         return False
     parent = current.get(record.parent_pid)
@@ -211,8 +225,9 @@ def _began_session(record, session, current):
 def socket_inodes(ssh_connection, folder="/proc/self/net"):
     """The sockets of an ssh connection on this host.
 
-    :arg ssh_connection: str, ``CLIENT CLIENT_PORT SERVER SERVER_PORT`` as ssh(1) says of SSH_CONNECTION.
-    :returns: set of int, inodes; empty where the connection is no more.
+    :arg ssh_connection: str, ``CLIENT CLIENT_PORT SERVER SERVER_PORT``, the value of SSH_CONNECTION (ssh(1)).
+    :arg folder: str, where the kernel's tables are.
+    :returns: set of int, inodes; empty where the connection is closed or the text malformed.
     """
     try:
         client, client_port, server, server_port = ssh_connection.split()
@@ -226,13 +241,13 @@ def socket_inodes(ssh_connection, folder="/proc/self/net"):
             addresses = [b"\0" * 10 + b"\xff\xff" + packed if len(packed) == 4 else packed for packed in addresses]
         elif len(addresses[0]) != 4:
             continue
-        wanted = [b"%s:%04X" % (_as_kernel_writes(packed), port) for packed, port in zip(addresses, ports)]
+        wanted = [b"%s:%04X" % (_in_kernel_form(packed), port) for packed, port in zip(addresses, ports)]
         try:
             stream = open("%s/%s" % (folder, name), "rb")
         except OSError:  # a kernel without IPv6
             continue
         with stream:
-            for _number, line in zip(range(_MOST_SOCKETS), stream):
+            for _number, line in zip(range(_MAX_SOCKETS), stream):
                 fields = line.split()
                 # Linux Documentation/networking/proc_net_tcp.rst: sl, local_address, rem_address, ..., inode as the tenth
                 if len(fields) > 9 and fields[1] == wanted[1] and fields[2] == wanted[0] and fields[9].isdigit():
@@ -241,11 +256,12 @@ def socket_inodes(ssh_connection, folder="/proc/self/net"):
 
 
 def _packed(address):
+    """An IPv4 or IPv6 address (str, perhaps with ``%ZONE``) as 4 or 16 bytes. :raises OSError: it is malformed."""
     address = address.partition("%")[0]
     return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
 
 
-def _as_kernel_writes(packed):
-    """An address as /proc/net/tcp has it: each four bytes as one number of this machine's byte order."""
+def _in_kernel_form(packed):
+    """An address (4 or 16 bytes) as /proc/net/tcp writes it (bytes): each four bytes as a number in host byte order."""
     words = (int.from_bytes(packed[at:at + 4], sys.byteorder) for at in range(0, len(packed), 4))
     return b"".join(b"%08X" % word for word in words)

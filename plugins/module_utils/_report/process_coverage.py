@@ -87,7 +87,7 @@ class ProcessCoverage:
 
     @staticmethod
     def _with_probes(stacks, probed):
-        """Seen with whether a probe was on the very file."""
+        """ProcessStack with whether a probe was on the very file."""
         return None if stacks is None else [seen._replace(probed=(seen.path, seen.build_id) in probed) for seen in stacks]
 
     def _facts(self, record, probed, wire, polled):

@@ -1,38 +1,26 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Command lines without their secrets, and paths without the names of users.
+"""Removes secrets from command lines, and names of users from paths.
 
-What a secret is, is told by the name before it (an option, a variable, a header, a field), by the program's own short options, and by
-form (a URL's password, PEM). A secret that is none of these, such as a bare word a program takes as its third argument, stays.
+A secret is recognised by the name before it (an option, a variable, a header, a field), by the program's own short options, and by its form
+(a password in a URL, PEM). Any other secret, such as a plain word that some program takes as its third argument, is not recognised.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
 
 from __future__ import annotations
 
-import functools
 import re
 
-REDACTED = b"[redacted]"
+from .secret_names import FLAG_FIRST, REDACTED, WORDS, redact_value, value_kind
+
 USER = b"[user]"
 
 _MAX_DEPTH = 3  # shells within shells
 
-_WORDS = re.compile(rb"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
-_SECRET_ENDS = (b"password", b"passwords", b"passwd", b"passphrase", b"passcode", b"secret", b"secrets", b"token", b"apikey", b"pwd", b"secretkey")
-_SECRET_LAST = frozenset((b"pass", b"pin", b"psk", b"pw", b"passin", b"passout", b"bearer", b"jwt", b"otp", b"totp"))
-_NOT_PASS = frozenset((b"bypass", b"compass", b"encompass", b"surpass", b"multipass", b"singlepass", b"onepass", b"twopass"))
-# "--password-file", "token_type": what follows is about the secret.
-_HARMLESS_LAST = frozenset(
-    b"file files filename path dir directory fd stdin prompt type name names id ids length len policy min max ttl expiry age url uri endpoint size count "
-    b"algorithm alg field header headers arn version mode format provider command cmd program helper retries timeout only ref env var store audience "
-    b"issuer scope scopes lifetime duration location review reviewer controller cache rotation protection through".split())
-_FLAG_FIRST = frozenset((b"no", b"ask", b"allow", b"require", b"disable", b"enable", b"skip", b"prompt", b"use", b"show", b"without", b"generate"))
-_KEY_BEFORE = frozenset(b"api access secret auth account license encryption encrypt master shared storage admin service signing subscription "
-                        b"deploy app application publish instrumentation unseal".split())
 _HEADERS = frozenset((b"authorization", b"proxy-authorization", b"cookie", b"set-cookie", b"x-api-key", b"x-auth-key", b"x-amz-security-token"))
 
-# Programs whose one-letter options carry a secret, by their manual pages. "both": "-pX" and "-p X"; "joined": "-pX" only.
+# Programs with one-letter options that take a secret, by their manual pages. _BOTH: as "-pX" and "-p X". _JOINED: as "-pX" only.
 _BOTH = {}
 _JOINED = {}
 for _names, _letters, _table in (
@@ -46,10 +34,11 @@ for _names, _letters, _table in (
         ("openssl", "kK", _BOTH), ("ssh-keygen", "NP", _BOTH), ("pk12util", "WK", _BOTH), ("rabbitmqadmin", "p", _BOTH)):
     for _name in _names.split():
         _table[_name.encode()] = frozenset(_letters.encode()[_at:_at + 1] for _at in range(len(_letters)))
-_LOGIN = frozenset(b"docker podman buildah skopeo helm oc az crane nerdctl regctl oras".split())  # "login -p X"; else -p is a port
+_LOGIN = frozenset(b"docker podman buildah skopeo helm oc az crane nerdctl regctl oras".split())  # "docker login -p X"; with other commands -p is a port
 _PERCENT = frozenset(b"smbclient net rpcclient smbget smbcacls smbcquotas smbtree winexe wmic wbinfo samba-tool".split())  # -U user%X
+# Options that take user:password.
 _COLON = {b"curl": (b"u", b"U", b"E"), b"http": (b"a",), b"https": (b"a",), b"xh": (b"a",), b"ab": (b"A", b"P"), b"lftp": (b"u",), b"siege": (b"g",)}
-_ALL_TOOLS = frozenset(_BOTH) | frozenset(_JOINED) | _LOGIN | _PERCENT | frozenset(_COLON) | frozenset(
+_PROGRAMS = frozenset(_BOTH) | frozenset(_JOINED) | _LOGIN | _PERCENT | frozenset(_COLON) | frozenset(
     b"htpasswd rabbitmqctl vault nmcli wpa_passphrase xfreerdp wget psql aws sqlplus sqlldr expdp impdp rman".split())
 
 _CURL_CLUSTER = re.compile(rb"-[sSfkLvigGIN0-9#jJOR]+[uU]")
@@ -68,55 +57,13 @@ _OPENSSL_KEY = re.compile(rb"((?:hex)?key:).+", re.DOTALL)
 _TOKEN = re.compile(rb"\s+|[;|&()]+|(?:\"(?:\\.|[^\"\\])*\"|'[^']*'|\\.|[^\s;|&()\"'\\])+|.", re.DOTALL)
 _ASSIGNMENT = re.compile(rb"(-{0,2}[A-Za-z_][A-Za-z0-9_.:-]*)=(.*)", re.DOTALL)
 _OPTION = re.compile(rb"--?([A-Za-z][A-Za-z0-9_.-]+)")
-_FILE_LIKE = re.compile(rb"(?:[@/~]|\.{1,2}/|file:|pkcs11:|[^\s=]+\.(?:pem|key|crt|cer|der|p8|p12|pfx|jks|json|txt|conf|pub|ppk|yml|yaml)\Z)")
-_BLOB = re.compile(rb"(?:[0-9a-fA-F]{32,}|[A-Za-z0-9+/_=-]{40,}|eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_.-]+)")
-_ELSEWHERE = (b"file:", b"env:", b"fd:", b"stdin")  # openssl-passphrase-options(1): the secret itself is not here
 
 _HOME = re.compile(rb"(?<![^\s=:,;\"'@(])(file://)?(/(?:var/|export/|usr/)?home/|/Users/)(?!\[user\])[^/\s:,;\"')]+")
-
-
-@functools.lru_cache(maxsize=4096)
-def _kind(name):
-    """What the value of a name (bytes: option, variable, field, header) is.
-
-    "secret"; "key": one unless it looks like a file name; "blob": only where it looks like key material; "login": user:password;
-    or None.
-    """
-    words = [word.lower() for word in _WORDS.findall(name)]
-    if not words or words[-1] in _HARMLESS_LAST or name in (b"PWD", b"OLDPWD"):
-        return None
-    last = words[-1]
-    if any(word.endswith(_SECRET_ENDS) for word in words) or last in _SECRET_LAST or last.endswith(b"pass") and last not in _NOT_PASS:
-        return "secret"
-    if last in (b"credential", b"credentials", b"passwds"):
-        return "key"
-    if last == b"key":
-        return "key" if len(words) > 1 and words[-2] in _KEY_BEFORE else "blob"
-    if last == b"auth" or name.lower() in (b"--user", b"--proxy-user"):
-        return "login"
-    return None
-
-
-def _value(kind, value):
-    """The value of a sensitive name as it may be shown."""
-    if not value or value == REDACTED:
-        return value
-    if kind == "secret":
-        if value.startswith(_ELSEWHERE):
-            return value
-        return b"pass:" + REDACTED if value.startswith(b"pass:") else REDACTED
-    if kind == "login":
-        user, colon, password = value.partition(b":")
-        return user + b":" + REDACTED if colon and password else value
-    if _FILE_LIKE.match(value):
-        return value
-    if kind == "blob" and not _BLOB.fullmatch(value):
-        return value
-    return REDACTED
+_PATH_HOME = re.compile(rb"(/(?:var/|export/|usr/)?home/|/Users/)(?!Shared(?:/|\Z))[^/]+", re.DOTALL)
 
 
 def _in_text(text):
-    """Secrets that their form or a name beside them gives away, anywhere in a text."""
+    """Redact secrets anywhere in a text (bytes), by their form or by a name before them. Returns bytes."""
     if b"-----BEGIN" in text:
         text = _PEM.sub(REDACTED, text)
     if b"://" in text:
@@ -133,12 +80,13 @@ def _in_text(text):
 
 
 def _field(match):
+    """Redact a match of _FIELD."""
     name, equals, value = match.groups()
     begin = b""
-    for _step in range(8):  # "from-literal=password=x"
-        kind = _kind(name)
+    for _number in range(8):  # nested names: "from-literal=password=x"
+        kind = value_kind(name)
         if kind:
-            return begin + name + equals + _value(kind, value)
+            return begin + name + equals + redact_value(kind, value)
         begin += name + equals
         name, equals, value = value.partition(b"=")
         if not equals:
@@ -147,36 +95,47 @@ def _field(match):
 
 
 def _json(match):
+    """Redact a match of _JSON."""
     quote, name, middle, value = match.groups()
-    if _kind(name) not in ("secret", "key"):
+    if value_kind(name) not in ("secret", "key"):
         return match.group(0)
     return quote + name + middle + b'"' + REDACTED + b'"'
 
 
-def _program(argument):
-    """The name of a program in an argument, or None where it is none that has rules of its own."""
+def _program_in(argument):
+    """The name of the program that an argument is, or None where it is none that has rules of its own."""
     name = argument.rpartition(b"/")[2]
-    return name if name in _ALL_TOOLS else None
+    return name if name in _PROGRAMS else None
 
 
-class _Line:
-    """One command line being redacted, argument by argument."""
+class _CommandLine:
+    """Redacts one command line, argument by argument."""
 
     def __init__(self, arguments, depth):
-        self._all = arguments
+        """Take a command line.
+
+        :arg arguments: list of bytes.
+        :arg depth: int, how many shells it is inside of.
+        """
+        self._arguments = arguments
+        self._present = frozenset(arguments)
         self._depth = depth
-        self._tool = None
-        self._since = 0  # plain words since the tool's name
-        self._pending = None  # what the next argument is: a kind, "percent", or None
+        self._program = None  # whose rules hold now
+        self._words = 0  # plain words since the program's name
+        self._number = 0  # of the current argument, from 1
+        self._pending = None  # what the next argument is: a kind of value, "forced", "percent", "cookie", "header"; or None
 
     def run(self):
+        """Redact all arguments: list of bytes of the same length."""
         done = []
-        for argument in self._all:
+        for argument in self._arguments:
             pending, self._pending = self._pending, None
+            self._number += 1
             done.append(self._argument(argument, pending))
         return done
 
     def _argument(self, argument, pending):
+        """Redact one argument. :arg pending: what the argument before has announced, as self._pending."""
         if pending is not None and (pending == "forced" or _can_be_value(argument, pending)):
             if pending == "percent":
                 return _percent(argument)
@@ -184,27 +143,27 @@ class _Line:
                 return REDACTED if b"=" in argument else argument
             if pending == "header":
                 return _in_text(_header(argument))
-            return _in_text(_value("secret" if pending == "forced" else pending, argument))
+            return _in_text(redact_value("secret" if pending == "forced" else pending, argument))
         if argument.startswith(b"-") and len(argument) > 1:
             found = self._option(argument)
             if found is not None:
                 return found
         else:
-            tool = _program(argument)
-            if tool is not None:
-                self._tool, self._since = tool, 0
+            program = _program_in(argument)
+            if program is not None:
+                self._program, self._words = program, 0
                 return argument
-            self._since += 1
-            if self._tool == b"sshpass":  # what follows is another program's
-                self._tool = None
+            self._words += 1
+            if self._program == b"sshpass":  # the rest is another program's command line
+                self._program = None
             found = self._word(argument)
             if found is not None:
                 return found
         match = _ASSIGNMENT.fullmatch(argument)
-        kind = _kind(match.group(1)) if match else None
+        kind = value_kind(match.group(1)) if match else None
         spaced = re.search(rb"\s", argument) is not None
         if kind and (not spaced or argument.startswith(b"-")):
-            return match.group(1) + b"=" + _value(kind, match.group(2))
+            return match.group(1) + b"=" + redact_value(kind, match.group(2))
         if spaced and self._depth < _MAX_DEPTH:
             header = _header(argument)
             if header is not argument:
@@ -213,82 +172,82 @@ class _Line:
         return _in_text(_header(argument))
 
     def _option(self, argument):
-        """An option of the tool's own, or a long one with a telling name; None where it is neither."""
-        tool = self._tool
+        """Redact an option that the program has a rule for, or a long one whose name announces a secret; None where it is neither."""
+        program = self._program
         letter, rest = argument[1:2], argument[2:]
-        both = _BOTH.get(tool, frozenset())
-        if tool in _LOGIN and b"login" in self._all:
+        both = _BOTH.get(program, frozenset())
+        if program in _LOGIN and b"login" in self._present:
             both = frozenset((b"p",))
-        if tool == b"openssl" and argument in (b"-macopt", b"-hmac", b"-sigopt"):
+        if program == b"openssl" and argument in (b"-macopt", b"-hmac", b"-sigopt"):
             self._pending = "forced" if argument == b"-hmac" else None
             return argument
-        if letter in both and tool != b"openssl":
+        if letter in both and program != b"openssl":
             if not rest:
                 self._pending = "forced"
             return argument[:2] + (REDACTED if rest else b"")
         if letter in both and not rest:
             self._pending = "forced"
             return argument
-        if letter in _JOINED.get(tool, ()) and rest:
+        if letter in _JOINED.get(program, ()) and rest:
             return argument[:2] + REDACTED
-        if tool in _PERCENT and (letter == b"U" or argument.startswith(b"--user=")):
+        if program in _PERCENT and (letter == b"U" or argument.startswith(b"--user=")):
             if not rest:
                 self._pending = "percent"
             return _percent(argument)
-        if letter in _COLON.get(tool, ()):
+        if letter in _COLON.get(program, ()):
             if not rest:
                 self._pending = "login"
                 return argument
-            return argument[:2] + _login(tool, rest)
+            return argument[:2] + _login(program, rest)
         if argument in (b"-H", b"--header", b"--proxy-header"):
             self._pending = "header"
             return argument
-        if tool == b"curl" and _CURL_CLUSTER.fullmatch(argument):
+        if program == b"curl" and _CURL_CLUSTER.fullmatch(argument):
             self._pending = "login"
             return argument
-        if tool == b"curl" and argument in (b"-b", b"--cookie"):
+        if program == b"curl" and argument in (b"-b", b"--cookie"):
             self._pending = "cookie"
             return argument
         if argument.startswith(b"--from-literal="):  # kubectl create secret
             return argument.partition(b"=")[0] + b"=" + argument.split(b"=")[1] + b"=" + REDACTED
-        if tool == b"curl" and letter == b"H":
+        if program == b"curl" and letter == b"H":
             return argument[:2] + _in_text(_header(rest))
         match = _OPTION.fullmatch(argument)
         if match:
-            kind = "login" if tool in (b"curl", b"http") and argument in (b"--user", b"--proxy-user", b"--cert") else _kind(match.group(1))
-            words = _WORDS.findall(match.group(1))
-            if kind and words[0].lower() not in _FLAG_FIRST:
+            kind = "login" if program in (b"curl", b"http") and argument in (b"--user", b"--proxy-user", b"--cert") else value_kind(match.group(1))
+            words = WORDS.findall(match.group(1))
+            if kind and words[0].lower() not in FLAG_FIRST:
                 self._pending = kind
                 return argument
         return None
 
     def _word(self, argument):
-        """A word whose place among the tool's other words makes it a secret; None otherwise."""
-        tool, before = self._tool, self._all
-        if tool == b"openssl" and b"passwd" in before and self._since > 1:
+        """Redact a plain word that is a secret by its position among the program's arguments; None otherwise."""
+        program = self._program
+        if program == b"openssl" and b"passwd" in self._present and self._words > 1:
             return REDACTED
-        if tool == b"openssl" and _OPENSSL_KEY.fullmatch(argument):
+        if program == b"openssl" and _OPENSSL_KEY.fullmatch(argument):
             return _OPENSSL_KEY.sub(rb"\1" + REDACTED, argument)
-        if tool == b"htpasswd" and self._since >= 2 and argument is before[-1]:
-            if any(option[:1] == b"-" and option[1:2] != b"-" and b"b" in option for option in before):
+        if program == b"htpasswd" and self._words >= 2 and self._number == len(self._arguments):
+            if any(option[:1] == b"-" and option[1:2] != b"-" and b"b" in option for option in self._present):
                 return REDACTED
-        if tool == b"rabbitmqctl" and self._since == 3 and {b"add_user", b"change_password", b"authenticate_user"}.intersection(before):
+        if program == b"rabbitmqctl" and self._words == 3 and not self._present.isdisjoint((b"add_user", b"change_password", b"authenticate_user")):
             return REDACTED
-        if tool in (b"mysqladmin", b"mariadb-admin", b"nmcli") and argument in (b"password", b"wifi-sec.psk", b"802-11-wireless-security.psk"):
+        if program in (b"mysqladmin", b"mariadb-admin", b"nmcli") and argument in (b"password", b"wifi-sec.psk", b"802-11-wireless-security.psk"):
             self._pending = "forced"
             return argument
-        if tool == b"wpa_passphrase" and self._since == 2:
+        if program == b"wpa_passphrase" and self._words == 2:
             return REDACTED
-        if tool in (b"sqlplus", b"sqlldr", b"expdp", b"impdp", b"rman"):
+        if program in (b"sqlplus", b"sqlldr", b"expdp", b"impdp", b"rman"):
             return _ORACLE.sub(rb"\1" + REDACTED, argument)
-        if tool == b"aws" and b"configure" in before and b"=" not in argument and _kind(argument):
+        if program == b"aws" and b"configure" in self._present and b"=" not in argument and value_kind(argument):
             self._pending = "forced"
             return argument
-        if tool == b"vault" and b"=" in argument:
+        if program == b"vault" and b"=" in argument:
             return argument.partition(b"=")[0] + b"=" + REDACTED
-        if tool == b"vault" and self._since == 2 and b"login" in before:
+        if program == b"vault" and self._words == 2 and b"login" in self._present:
             return REDACTED
-        if tool == b"xfreerdp" and argument[:3] in (b"/p:", b"/gp"):
+        if program == b"xfreerdp" and argument[:3] in (b"/p:", b"/gp"):
             return argument.partition(b":")[0] + b":" + REDACTED
         return None
 
@@ -300,35 +259,37 @@ def _can_be_value(argument, kind):
     return kind == "secret" and not argument.startswith(b"--") and len(argument) > 2
 
 
-def _login(tool, value):
-    if tool == b"lftp":
+def _login(program, value):
+    """Redact the password in user:password (bytes)."""
+    if program == b"lftp":
         user, comma, password = value.partition(b",")
         return user + comma + (REDACTED if password else b"")
-    return _value("login", value)
+    return redact_value("login", value)
 
 
 def _percent(argument):
+    """Redact the password in user%password (bytes)."""
     user, percent, password = argument.partition(b"%")
     return user + percent + REDACTED if password else argument
 
 
 def _header(argument):
-    """An HTTP header with a telling name; the same object where it is none. Without a blank after the colon only well-known names count."""
+    """Redact an HTTP header whose name announces a secret; else return the same object. Without a blank after the colon, only well-known names count."""
     match = _HEADER.fullmatch(argument)
     if not match:
         return argument
     name, colon, scheme, _secret = match.groups()
-    if name.lower() in _HEADERS or len(colon) > 1 and _kind(name) in ("secret", "key"):
+    if name.lower() in _HEADERS or len(colon) > 1 and value_kind(name) in ("secret", "key"):
         return name + colon + scheme + REDACTED
     return argument
 
 
 def _shell(text, depth):
-    """A text of several words, such as ``sh -c`` takes: each simple command by the rules of a command line."""
+    """Redact shell code (bytes), such as ``sh -c`` takes: each simple command as a command line. :arg depth: int, of nested shells."""
     pieces = _TOKEN.findall(text)
     places = [number for number, piece in enumerate(pieces) if not piece.isspace()]
     plain = [_unquoted(pieces[number]) for number in places]
-    for number, before, after in zip(places, plain, _Line(plain, depth).run()):
+    for number, before, after in zip(places, plain, _CommandLine(plain, depth).run()):
         if before != after:
             quote = pieces[number][:1]
             pieces[number] = quote + after + quote if quote in (b"'", b'"') and pieces[number].endswith(quote) else after
@@ -336,16 +297,17 @@ def _shell(text, depth):
 
 
 def _unquoted(piece):
+    """A token of shell code without its quotes."""
     if len(piece) > 1 and piece[:1] == piece[-1:] and piece[:1] in (b"'", b'"'):
         return piece[1:-1]
     return piece
 
 
 class Redactor:
-    """Redaction with the home directories of one host."""
+    """Redacts command lines and paths, with the home directories of one host."""
 
     def __init__(self, homes=()):
-        """:arg homes: iterable of bytes, the home directories of people (of passwd entries from UID 1000) outside of /home; optional."""
+        """:arg homes: iterable of bytes, home directories outside of /home, of users from UID 1000 on."""
         known = {home.rstrip(b"/") for home in homes}
         known = sorted((home for home in known if home.startswith(b"/") and home != b"/root"), key=len, reverse=True)
         self._homes = None
@@ -353,7 +315,7 @@ class Redactor:
             self._homes = re.compile(rb"(?<![^\s=:,;\"'@(])(" + b"|".join(map(re.escape, known)) + rb")(?=[/\s:,;\"')]|\Z)")
 
     def path(self, path):
-        """A path (bytes) with the name of the user taken out: ``/home/[user]/...``. /root is nobody's name and stays."""
+        """Replace the user's name in a path (bytes): ``/home/[user]/...``. /root is kept, because it names no person."""
         if self._homes is not None:
             match = self._homes.match(path)
             if match and path[match.end():match.end() + 1] in (b"", b"/"):
@@ -362,28 +324,15 @@ class Redactor:
         return match.group(1) + USER + path[match.end():] if match else path
 
     def arguments(self, argv):
-        """A command line without its secrets, and with users' names taken out of the paths in it.
+        """Redact the secrets in a command line, and users' names in its paths.
 
         :arg argv: list of bytes.
         :returns: list of bytes of the same length.
         """
-        return [self._homes_in(argument) for argument in _Line(argv, 0).run()]
+        return [self._homes_in(argument) for argument in _CommandLine(argv, 0).run()]
 
     def _homes_in(self, text):
+        """Replace users' names in all paths in a text (bytes)."""
         if self._homes is not None:
             text = self._homes.sub(lambda match: match.group(1).rpartition(b"/")[0] + b"/" + USER, text)
         return _HOME.sub(lambda match: (match.group(1) or b"") + match.group(2) + USER, text)
-
-
-_PATH_HOME = re.compile(rb"(/(?:var/|export/|usr/)?home/|/Users/)(?!Shared(?:/|\Z))[^/]+", re.DOTALL)
-_DEFAULT = Redactor()
-
-
-def redact_arguments(argv):
-    """Redactor.arguments with no home directories but the usual ones."""
-    return _DEFAULT.arguments(argv)
-
-
-def redact_path(path):
-    """Redactor.path with no home directories but the usual ones."""
-    return _DEFAULT.path(path)

@@ -181,7 +181,7 @@ class Writer:
         return entry
 
     def stack(self, seen):
-        """The entry of one Seen of _stacks.finder."""
+        """The entry of one ProcessStack of _stacks.finder."""
         stack = seen.stack
         entry = {"name": stack.name, "version": stack.version}
         self.put_path(entry, "path", seen.path)

@@ -1,6 +1,8 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""TLS and crypto stacks that processes carry inside themselves: each file is looked at once, within bounds, after the probes are detached.
+"""Finds the TLS and crypto stacks that are linked into programs or shipped with them. Runs after the probes are detached.
+
+Each file is searched once, within limits of processor time and bytes.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -17,100 +19,105 @@ from .._kernel import proc
 from .._libraries.private_files import is_private
 from . import go, java, markers
 from . import rust as rust_stack
-from .stack import Stack
+from .stack import AUDIT_DATA, MARKER, Stack
 
-# What all looks of a window may cost, in seconds of this thread's processor time: about twenty programs of the size of node.
-MOST_SECONDS = 5.0
-_MOST_FILES = 1024  # mapped files of one process that are looked at
+# The most that all searches of a window may cost, in seconds of this thread's processor time: about twenty programs of the size of node.
+MAX_SECONDS = 5.0
+_MAX_FILES = 1024  # mapped files of one process that are searched
 
 _JVM = b"/libjvm.so"
 
 
-class Looked(NamedTuple):
-    """What is in one file. capped: bool, it was not searched to its end."""
+class FileStacks(NamedTuple):
+    """The stacks in one file."""
 
     stacks: Tuple[Stack, ...]
     build_id: Optional[str]
-    capped: bool
+    capped: bool  # the file was not searched to its end
 
 
-class Seen(NamedTuple):
-    """One stack in one process. path: bytes, the file that carries it; build_id: str or None, of that file; probed: bool, a probe was on it."""
+class ProcessStack(NamedTuple):
+    """One stack in one process."""
 
     stack: Stack
-    path: bytes
-    build_id: Optional[str]
-    probed: bool = False
+    path: bytes  # of the file that contains it
+    build_id: Optional[str]  # of that file
+    probed: bool = False  # a probe was attached to that file
 
 
-NOTHING = Looked((), None, False)
+_NO_STACKS = FileStacks((), None, False)
 
 
 class StackFinder:
-    """Finds the stacks of ProcessRecords. One for a window."""
+    """Finds the stacks of processes. One for a window."""
 
     def __init__(self, looker):
-        """:arg looker: Looker, which knows the ways into mount namespaces."""
+        """:arg looker: Looker, which finds the root directory of a mount namespace."""
         self._looker = looker
-        self._files = {}  # (device, inode, mtime, size) -> Looked
-        self._java = {}
+        self._files = {}  # (device, inode, mtime, size) -> FileStacks
+        self._java = {}  # (mount namespace, libjvm's path, arguments, open jars) -> Stack or None
         self._spent = 0.0
-        self.unsearched = 0  # files that were not searched, or not to their end, to keep within the bounds
+        self.unsearched = 0  # files that were not searched, or not to their end, because a limit was reached
 
-    def look(self, record):
-        """What a process carries.
+    def find(self, record):
+        """The stacks of a process.
 
-        :arg record: ProcessRecord; it may have ended.
-        :returns: list of Seen; None where its program could not be looked at, so that nothing is known.
+        :arg record: ProcessRecord; the process may have ended.
+        :returns: list of ProcessStack; None where its program, or a file that it had mapped, could not be read, so that nothing is known.
         """
-        alive = _is_there(record)
-        program = self._program(record, alive)
+        running = _is_running(record)
+        program = self._program(record, running)
         if program is None:
             return None
-        found, searched = [Seen(stack, record.exe, program.build_id) for stack in program.stacks], {record.exe}
-        if alive:
-            mapped_now, paths = self._mapped(record)
-            if _is_there(record):  # else it may have exited while its maps were read
-                found += mapped_now
+        found, searched = [ProcessStack(stack, record.exe, program.build_id) for stack in program.stacks], {record.exe}
+        if running:
+            in_mapped, paths = self._mapped(record)
+            if _is_running(record):  # else it may have exited while its maps were read
+                found += in_mapped
                 searched |= paths
-        for mapped in sorted(record.private_files, key=lambda mapped: mapped.path):  # what it had mapped and has no more, or all where it has exited
+        # files that it has unmapped, or all where it has exited
+        for mapped in sorted(record.private_files, key=lambda mapped: mapped.path):
             if mapped.path not in searched:
-                of_file = self._of_earlier_mapping(record, mapped)
-                if of_file is None:
+                in_file = self._of_earlier_mapping(record, mapped)
+                if in_file is None:
                     return None
-                found += of_file
+                found += in_file
         return found
 
-    def _program(self, record, alive):
-        """Looked of its executable, or None."""
+    def _program(self, record, running):
+        """The FileStacks of its executable, or None."""
         if record.exe is None:
             return None
-        if alive:
-            looked = self._of_file(b"/proc/%d/exe" % record.pid, None)
-            if looked is not None and _is_there(record):
-                return looked
+        if running:
+            found = self._of_file(b"/proc/%d/exe" % record.pid, None)
+            if found is not None and _is_running(record):
+                return found
         root = self._looker.root(record.mount_namespace, record.pid)
         if root is None or record.exe_inode is None or not record.exe.startswith(b"/"):
             return None
         return self._of_file(root + record.exe, record.exe_inode)
 
     def _of_earlier_mapping(self, record, mapped):
-        """Seen of a file that a process had mapped, by its path: list, or None where that very file is not there any more.
+        """The stacks of a file that a process had mapped, found by its path.
 
         :arg mapped: MappedFile.
+        :returns: list of ProcessStack, or None where that very file is no longer there.
         """
         root = self._looker.root(record.mount_namespace, record.pid)
         if root is None or not mapped.path.startswith(b"/"):
             return None
         if mapped.path.endswith(_JVM):
             return self._virtual_machine(record, mapped.path)
-        looked = self._of_file(root + mapped.path, mapped.inode)
-        if looked is None or (mapped.build_id is not None and looked.build_id != mapped.build_id):
+        in_file = self._of_file(root + mapped.path, mapped.inode)
+        if in_file is None or (mapped.build_id is not None and in_file.build_id != mapped.build_id):
             return None
-        return [Seen(stack, mapped.path, looked.build_id) for stack in looked.stacks]
+        return [ProcessStack(stack, mapped.path, in_file.build_id) for stack in in_file.stacks]
 
     def _mapped(self, record):
-        """``(list of Seen of the libraries it brought along, and of Java; set of the paths, bytes, that were searched)``."""
+        """The stacks of the libraries it ships with itself, and of a Java virtual machine.
+
+        :returns: ``(found, searched)``: list of ProcessStack, and set of bytes, the paths of all its mappings.
+        """
         found, seen, files = [], {record.exe}, 0
         try:
             for mapping in proc.read_maps(record.pid) or ():
@@ -121,104 +128,124 @@ class StackFinder:
                     found += self._virtual_machine(record, mapping.path)
                 elif is_private(mapping.path):
                     files += 1
-                    if files > _MOST_FILES:
+                    if files > _MAX_FILES:
                         self.unsearched += 1
                         continue
-                    looked = self._of_mapping(record, mapping)
-                    found += [Seen(stack, mapping.path, looked.build_id) for stack in looked.stacks]
+                    in_file = self._of_mapping(record, mapping)
+                    found += [ProcessStack(stack, mapping.path, in_file.build_id) for stack in in_file.stacks]
         except PermissionError:
-            pass  # the ledger has it as not permitted
-        except OSError:  # no descriptor is left to this process
+            pass  # the ledger has counted the process as permission denied
+        except OSError:  # this process has no file descriptor left
             self.unsearched += 1
         return found, seen
 
     def _of_mapping(self, record, mapping):
-        looked = self._of_file(b"/proc/%d/map_files/%x-%x" % (record.pid, mapping.start, mapping.end), None)
-        if looked is None and not mapping.deleted:
+        """The FileStacks of a mapped file; empty where it can't be read."""
+        found = self._of_file(b"/proc/%d/map_files/%x-%x" % (record.pid, mapping.start, mapping.end), None)
+        if found is None and not mapping.deleted:
             root = self._looker.root(record.mount_namespace, record.pid)
-            looked = self._of_file(root + mapping.path, mapping.inode) if root is not None else None
-        return looked or NOTHING
+            found = self._of_file(root + mapping.path, mapping.inode) if root is not None else None
+        return found or _NO_STACKS
 
     def _virtual_machine(self, record, path):
-        """Seen of a Java virtual machine. path: bytes, of its libjvm.so."""
+        """The stack of a Java virtual machine.
+
+        :arg path: bytes, of its libjvm.so.
+        :returns: list of ProcessStack, at most one.
+        """
         root = self._looker.root(record.mount_namespace, record.pid)
         if root is None:
             return []
-        links = [link for _number, link in proc.open_fds(record.pid) or () if link.endswith(b".jar")]
-        key = (record.mount_namespace, path, tuple(record.arguments or ()), tuple(links))
+        jars = [link for _number, link in proc.open_fds(record.pid) or () if link.endswith(b".jar")]
+        key = (record.mount_namespace, path, tuple(record.arguments or ()), tuple(jars))
         if key not in self._java:
-            self._java[key] = java.stack(root, path, record.arguments or [], links)
-        return [Seen(self._java[key], path, None)] if self._java[key] else []
+            self._java[key] = java.stack(root, path, record.arguments or [], jars)
+        return [ProcessStack(self._java[key], path, None)] if self._java[key] else []
 
-    def _of_file(self, opener, inode):
-        """Looked of one file, or None where it can't be had. :arg inode: int, what it must be; None where the opener leads to nothing else."""
+    def _of_file(self, path, inode):
+        """Search one file, unless it was searched before.
+
+        :arg path: bytes, where this process can open it.
+        :arg inode: int, the file's inode number; None where the path is a link of /proc, which can't lead to another file.
+        :returns: FileStacks, or None where it can't be read or is another file.
+        """
         try:
-            found = os.stat(opener)
-            if inode is not None and found.st_ino != inode:
+            state = os.stat(path)
+            if inode is not None and state.st_ino != inode:
                 return None
-            if not stat.S_ISREG(found.st_mode):  # a mapped device: opening it could wake it
-                return NOTHING
-            key = (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
+            if not stat.S_ISREG(state.st_mode):  # a mapped device: opening it can have effects
+                return _NO_STACKS
+            key = (state.st_dev, state.st_ino, state.st_mtime_ns, state.st_size)
             if key not in self._files:
-                if self._spent >= MOST_SECONDS:
+                if self._spent >= MAX_SECONDS:
                     self.unsearched += 1
-                    self._files[key] = Looked((), None, True)
+                    self._files[key] = FileStacks((), None, True)
                 else:
-                    self._files[key] = self._search(opener)
+                    self._files[key] = self._search(path)
             return self._files[key]
         except OSError:
             return None
 
-    def _search(self, opener):
+    def _search(self, path):
         began = time.thread_time()
         try:
-            with ElfFile.open(opener) as elf:
-                looked = stacks_of(elf)
+            with ElfFile.open(path) as elf:
+                found = stacks_of(elf)
         except ElfError:
-            return NOTHING
+            return _NO_STACKS
         finally:
             self._spent += time.thread_time() - began
-        self.unsearched += looked.capped
-        return looked
+        self.unsearched += found.capped
+        return found
 
 
 def stacks_of(elf):
-    """Looked of an ElfFile: by Go's build information, by Rust's audit data, by the texts in it. :raises OSError: reading fails."""
+    """Search a file: by Go's build information, by cargo-auditable's data, by markers of libraries.
+
+    :arg elf: ElfFile.
+    :returns: FileStacks.
+    :raises ElfError: the file is malformed.
+    :raises OSError: reading fails.
+    """
     info = go.build_info(elf)
     if info is not None:
         search = markers.search_names(elf, go.name_table(elf), [text for _name, text in go.PACKAGES])
         packages = {name for name, text in go.PACKAGES if text in search.names}
-        return Looked(tuple(go.stacks(info, packages)), elf.build_id(), search.capped)
+        return FileStacks(tuple(go.stacks(info, packages)), elf.build_id(), search.capped)
     listed = rust_stack.audit_data(elf)
     search = markers.search(elf, markers.text_ranges(elf))
-    rust = rust_stack.of_audit_data(listed) if listed is not None else rust_stack.of_markers(search.crates)
-    return Looked(tuple(_named(stack, elf) for stack in markers.stacks(search, rust)), elf.build_id(), search.capped)
+    if listed is not None:
+        crates, root = listed
+        rust = rust_stack.stacks(crates, root, AUDIT_DATA)
+    else:
+        rust = rust_stack.stacks(search.crates, None, MARKER)
+    return FileStacks(tuple(_with_linkage(stack, elf) for stack in markers.stacks(search, rust)), elf.build_id(), search.capped)
 
 
-def _named(stack, elf):
-    """OpenSSL comes as a library of its own, even where a program brings it along, or linked into something else."""
+def _with_linkage(stack, elf):
+    """The stack; OpenSSL's name says whether the file is a program's own copy of the library, or has it linked in statically."""
     if stack.name != "OpenSSL":
         return stack
     is_library = elf.soname is not None and elf.soname.startswith((b"libcrypto", b"libssl"))
     return stack._replace(name="OpenSSL (bundled)" if is_library else "OpenSSL (static)")
 
 
-def _is_there(record):
-    """Whether the process is still the one that runs under its number. A later execve is told by the ledger."""
+def _is_running(record):
+    """Whether the pid of a ProcessRecord is still that process. A later execve is the ledger's to notice."""
     if record.ended:
         return False
-    stat = proc.read_stat(record.pid)
-    return stat is not None and stat.start_ticks == record.ticks
+    now = proc.read_stat(record.pid)
+    return now is not None and now.start_ticks == record.ticks
 
 
 def find_all(looker, records):
-    """Enter the stacks of processes.
+    """Find the stacks of processes.
 
     :arg looker: Looker.
-    :arg records: list of ProcessRecord, whose ``stacks`` is set.
-    :returns: int, files that were not searched to their end, to keep within the bounds.
+    :arg records: iterable of ProcessRecord, whose ``stacks`` is set.
+    :returns: int, how many files were not searched, or not to their end, because a limit was reached.
     """
     finder = StackFinder(looker)
     for record in records:
-        record.stacks = finder.look(record)
+        record.stacks = finder.find(record)
     return finder.unsearched

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Go programs: which Go, which crypto packages are linked, and what was set for them when they were built.
+"""Stacks of Go programs: the release of Go, the crypto packages that are linked in, and the build settings that affect them.
 
-Sources: Go src/debug/buildinfo/buildinfo.go (the form of the blob, both of them), src/runtime/debug/mod.go (the text of module
-information), src/cmd/link/internal/ld/data.go (where the blob stands), src/runtime/symtab.go (names of functions stay in a stripped
+Sources: Go src/debug/buildinfo/buildinfo.go (both formats of the build information), src/runtime/debug/mod.go (the text of module
+information), src/cmd/link/internal/ld/data.go (where it is placed), src/runtime/symtab.go (names of functions stay in a stripped
 program: tracebacks need them).
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
@@ -20,14 +20,14 @@ from .stack import BUILD_INFO, Stack, details
 _MAGIC = b"\xff Go buildinf:"
 _ALIGN = 16
 _HEADER = 32
-_INLINE, _BIG_ENDIAN = 2, 1  # flags
+_INLINE, _BIG_ENDIAN = 2, 1  # flags in byte 15
 
-# Bounds: what is searched for the blob where no section names it (the linker puts it first), and how long its texts may be.
+# Limits in bytes: what is searched for the build information where no section names it (the linker puts it first), and its texts.
 _MAX_SEARCH = 1 << 20
 _MAX_VERSION = 256
 _MAX_MODULES = 2 << 20
 
-# Modules that are TLS or cryptography themselves: the beginnings of their paths, each followed by the end or "/".
+# Modules that implement TLS or cryptography: path prefixes, each followed by the end or "/".
 _CRYPTO_MODULES = (
     "golang.org/x/crypto", "filippo.io", "github.com/cloudflare/circl", "github.com/refraction-networking/utls", "github.com/bogdanfinn/utls",
     "github.com/quic-go", "github.com/lucas-clemente/quic-go", "github.com/marten-seemann", "github.com/pion/dtls",
@@ -37,12 +37,12 @@ _CRYPTO_MODULES = (
     "github.com/ThalesIgnite/crypto11", "github.com/flynn/noise", "github.com/go-jose", "github.com/golang-jwt", "github.com/jedisct1/go-minisign",
     "golang.zx2c4.com/wireguard",
 )
-# Build settings that choose or change the cryptography: Go doc/godebug.md, src/internal/buildcfg/exp.go, "go help environment".
+# Build settings that select or change the cryptography: Go doc/godebug.md, src/internal/buildcfg/exp.go, "go help environment".
 _BUILD_SETTINGS = ("GOFIPS140", "GOEXPERIMENT", "CGO_ENABLED", "-tags")
 _GODEBUG = ("fips140", "tls", "x509", "rsa", "crypto", "dataindependenttiming", "boring")
 _FIPS_EXPERIMENTS = ("boringcrypto", "opensslcrypto", "systemcrypto", "cngcrypto", "darwincrypto")
 
-# Names of functions that are in every program that links the package: (its name, what to look for in the table of names).
+# Functions that are in every program that links the package: (package, text to search for in the table of function names).
 PACKAGES = (
     ("crypto/tls", b"crypto/tls.(*Conn)."),
     ("golang.org/x/crypto/ssh", b"golang.org/x/crypto/ssh.(*handshakeTransport)."),
@@ -56,10 +56,15 @@ _STACKS = ("crypto/tls", "golang.org/x/crypto/ssh")
 
 
 class BuildInfo:
-    """What a Go program tells of its making. version: str ("go1.22.1 X:boringcrypto" has its experiments behind it); main: ``(path, version)``
-    or None; modules: list of ``(path, version)``; settings: dict of str."""
+    """The build information in a Go program.
+
+    version: str, such as ``go1.22.1``; experiments: str, the experiments behind it (``go1.22.1 X:boringcrypto``), or empty;
+    main: ``(path, version)`` of the main module, or None; modules: list of ``(path, version)`` of its dependencies, after replacement;
+    settings: dict of str, the build settings. A version is None where it is empty.
+    """
 
     def __init__(self, version, text):
+        """:arg version: str. :arg text: str, the module information."""
         self.version, _blank, self.experiments = version.partition(" X:")
         self.main = None
         self.modules = []
@@ -72,7 +77,7 @@ class BuildInfo:
                     self.main = module
                 else:
                     self.modules.append(module)
-            elif fields[0] == "=>" and len(fields) > 2 and self.modules:  # replaced by this one
+            elif fields[0] == "=>" and len(fields) > 2 and self.modules:  # go.mod replaces the module before by this one
                 self.modules[-1] = (fields[1], fields[2] or None)
             elif fields[0] == "build" and len(fields) > 1:
                 key, _equals, value = fields[1].partition("=")
@@ -80,7 +85,12 @@ class BuildInfo:
 
 
 def build_info(elf):
-    """The BuildInfo of an ElfFile, or None where it is not Go's. :raises OSError: reading fails."""
+    """The build information of a program.
+
+    :arg elf: ElfFile.
+    :returns: BuildInfo, or None where it is no Go program.
+    :raises OSError: reading fails.
+    """
     try:
         at = _find(elf)
         if at is None:
@@ -101,11 +111,11 @@ def build_info(elf):
 
 
 def _find(elf):
-    """The offset of the blob in the file, or None."""
+    """The offset (int) of the build information in the file, or None."""
     places = [(section.offset, section.size) for section in elf.sections() if section.name == b".go.buildinfo"]
     if not places:
-        places = [(offset, size) for offset, _vaddr, size in elf.writable_segments()[:1]]
-    for begin, size in places:
+        places = [(offset, size) for offset, _vaddr, size in elf.writable_segments()]
+    for begin, size in places[:1]:  # a crafted file can have 65,535 sections of this name
         data = elf.read(begin, min(size, _MAX_SEARCH))
         at = data.find(_MAGIC)
         while at >= 0 and at % _ALIGN:
@@ -116,7 +126,13 @@ def _find(elf):
 
 
 def _inline(elf, at, most):
-    """A text with its length before it (varint: Go src/encoding/binary/varint.go): ``(bytes, offset behind it)``."""
+    """A text with its length before it, as a varint (Go src/encoding/binary/varint.go).
+
+    :arg at: int, offset in the file.
+    :arg most: int, the most bytes accepted.
+    :returns: ``(text, offset behind it)``, bytes and int.
+    :raises ElfError: it is longer, or cut.
+    """
     data = elf.read(at, 10)
     length = shift = used = 0
     while True:
@@ -127,12 +143,12 @@ def _inline(elf, at, most):
             break
     text = elf.read(at + used, min(length, most))
     if len(text) < length:
-        raise ElfError("the text of %d bytes is cut" % length)
+        raise ElfError("a text of %d bytes is too long or cut" % length)
     return text, at + used + length
 
 
 def _pointed(elf, header):
-    """Version and module text of the form before Go 1.18: pointers to Go strings (pointer, length)."""
+    """Version and module information in the format before Go 1.18, pointers to Go strings (pointer, length): list of two bytes."""
     if header[14] not in (4, 8):
         raise ElfError("pointers of %d bytes" % header[14])
     layout = struct.Struct((">" if header[15] & _BIG_ENDIAN else "<") + ("II" if header[14] == 4 else "QQ"))
@@ -149,9 +165,11 @@ def _pointed(elf, header):
 
 
 def name_table(elf):
-    """Where the names of functions are in an ElfFile: list of ``(offset, end)``; all of the file where no section says so.
+    """Where the names of functions are in a Go program: list of ``(offset, end)``; the whole file where no section says so.
 
-    A linker of C puts the table of a shared library among the data it relocates.
+    For a shared library, the C linker puts the table into the section of relocated data.
+
+    :arg elf: ElfFile.
     """
     sections = elf.sections()
     for names in ((b".gopclntab", b".data.rel.ro.gopclntab"), (b".data.rel.ro",)):
@@ -164,8 +182,9 @@ def name_table(elf):
 def stacks(info, packages):
     """The stacks of a Go program.
 
-    :arg info: BuildInfo. :arg packages: set of str, names of PACKAGES that were found in it, or None where its functions have no names.
-    :returns: list of Stack; empty where nothing of it is TLS, SSH or a crypto package.
+    :arg info: BuildInfo.
+    :arg packages: set of str, those of PACKAGES that were found in it; None where its functions have no names.
+    :returns: list of Stack; empty where it has no TLS, SSH or crypto package.
     """
     modules = [module for module in info.modules if (module[0] + "/").startswith(tuple(beginning + "/" for beginning in _CRYPTO_MODULES))]
     found = {"modules": modules + [(name, None) for name in sorted(packages or ())], "program": info.main, "fips": _fips(info), "settings": _settings(info)}
@@ -177,6 +196,7 @@ def stacks(info, packages):
 
 
 def _settings(info):
+    """The settings of a BuildInfo that affect cryptography: list of ``(name, value)``, str."""
     chosen = [(name, info.settings[name]) for name in _BUILD_SETTINGS if info.settings.get(name)]
     if info.experiments and "GOEXPERIMENT" not in info.settings:
         chosen.append(("GOEXPERIMENT", info.experiments))
@@ -188,7 +208,7 @@ def _settings(info):
 
 
 def _fips(info):
-    """The FIPS 140 mode of a build, in its own words: the Go module since 1.24, else a library in its place."""
+    """The FIPS 140 mode of a BuildInfo, as Go spells it: the FIPS module of Go 1.24 and later, or an experiment that replaces crypto. str or None."""
     words = []
     if info.settings.get("GOFIPS140", "off") != "off":
         words.append("GOFIPS140=" + info.settings["GOFIPS140"])

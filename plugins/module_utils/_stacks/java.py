@@ -13,14 +13,16 @@ from __future__ import annotations
 import re
 
 from . import rooted
-from .stack import MARKER, RELEASE_FILE, Stack, details
+from .stack import MARKER, RELEASE_FILE, Stack, details, limited
 
-# lib/server/libjvm.so below the JDK; up to Java 8: jre/lib/ARCH/server/libjvm.so. OpenJ9: lib/default/libjvm.so, lib/j9vm/libjvm.so.
+# lib/server/libjvm.so below the JDK's home; up to Java 8: jre/lib/ARCH/server/libjvm.so. OpenJ9: lib/default/libjvm.so, lib/j9vm/libjvm.so.
 _LIBJVM = re.compile(rb"(?P<home>/.+?)(?:/jre)?/lib(?:/[a-z0-9_]+)?/(?:server|client|minimal|zero|default|j9vm)/libjvm\.so", re.DOTALL)
 _SECURITY_FILES = (b"/conf/security/java.security", b"/jre/lib/security/java.security", b"/lib/security/java.security")
 _CRYPTO_POLICIES = b"/etc/crypto-policies/back-ends/java.config"
+# Limits of what is read, in bytes.
 _MAX_RELEASE = 65536
 _MAX_SECURITY = 1 << 20
+_MAX_NAME = 255  # of a file: Linux include/uapi/linux/limits.h, NAME_MAX
 
 _PROVIDER = re.compile(r"(?P<list>security|fips)\.provider\.(?P<number>[0-9]{1,3})")
 _DISABLED = "jdk.tls.disabledAlgorithms"
@@ -40,9 +42,11 @@ _PROPERTIES = re.compile(rb"-D(?P<name>jdk\.tls\.(?:client|server)\.(?:protocols
 def stack(root, libjvm, arguments, open_paths):
     """The stack of a Java virtual machine.
 
-    :arg root: bytes, as _stacks.rooted.read's. :arg libjvm: bytes, the path of its mapped libjvm.so. :arg arguments: list of bytes, its command line.
-    :arg open_paths: bytes, paths of the files that it has open or mapped.
-    :returns: Stack, or None where the path is no JDK's.
+    :arg root: bytes, root directory of its mount namespace; empty for this process's own.
+    :arg libjvm: bytes, the path of its mapped libjvm.so.
+    :arg arguments: list of bytes, its command line.
+    :arg open_paths: list of bytes, paths of the files that it has open.
+    :returns: Stack, or None where the path is not that of a JDK.
     """
     place = _LIBJVM.fullmatch(libjvm)
     if place is None:
@@ -62,13 +66,18 @@ def stack(root, libjvm, arguments, open_paths):
     if _SYSTEM_FILE in security:
         settings.append((_SYSTEM_FILE, security[_SYSTEM_FILE]))
     version = release.get("JAVA_VERSION", "").strip('"') or None
-    return Stack("Java JSSE", version, RELEASE_FILE if version else MARKER,
+    return Stack("Java JSSE", limited(version), RELEASE_FILE if version else MARKER,
                  details(vendor=release.get("IMPLEMENTOR", "").strip('"') or None, settings=settings, modules=jars(arguments, open_paths),
                          providers=_providers(security), disabled_algorithms=security.get(_DISABLED)))
 
 
 def _providers(security):
-    """The providers in their order of preference. The list for FIPS mode, which Red Hat's builds have beside the other, is marked."""
+    """The security providers of a java.security file, in order of preference: list of str.
+
+    Red Hat's builds have a second list, for FIPS mode; its entries are marked.
+
+    :arg security: dict of str, the file's properties.
+    """
     found = []
     for key, value in security.items():
         match = _PROVIDER.fullmatch(key)
@@ -78,18 +87,23 @@ def _providers(security):
 
 
 def jars(arguments, open_paths):
-    """The provider jars in a class path on the command line and among open files: set of ``(name, version)``, version str or None."""
+    """The provider jars in class paths on a command line and among open files.
+
+    :arg arguments: list of bytes.
+    :arg open_paths: list of bytes.
+    :returns: set of ``(name, version)``, version str or None.
+    """
     found = set()
     for text in list(arguments) + list(open_paths):
         for base in re.split(rb"[:/=]", text):
-            match = _JAR.fullmatch(base)
+            match = _JAR.fullmatch(base) if len(base) <= _MAX_NAME else None
             if match:
                 found.add((match.group("name").decode("ascii"), match.group("version").decode("ascii") if match.group("version") else None))
     return found
 
 
 def _properties(content):
-    """A file of Java properties, or the release file, which has the same form: dict of str. java.util.Properties.load."""
+    """Parse a Java properties file (java.util.Properties.load) or a release file, which has the same form: dict of str."""
     found = {}
     logical = ""
     for line in content.decode("utf-8", "replace").splitlines():

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Texts that only one TLS or crypto library has, found in the read-only data of a program or of a library that carries it inside.
+"""Finds TLS and crypto libraries that are linked into a file statically, by texts that only they have in their read-only data.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -17,28 +17,27 @@ from .._libraries import catalogue
 from . import rust as rust_stack
 from .stack import MARKER, Stack, details
 
-# Bounds of a look at one file: what is read of it, and what it may cost. The read-only data of node is 45 MiB and takes 0.25 s.
-MOST_READ = 256 << 20
-MOST_SECONDS = 0.5  # of this thread's processor time
-_PIECE = 1 << 20
+# Limits of the search of one file. The read-only data of node is 45 MiB and takes 0.25 s.
+MAX_READ = 256 << 20  # bytes
+MAX_SECONDS = 0.5  # of this thread's processor time
+_CHUNK = 1 << 20
 _OVERLAP = 256
-_MOST_HITS = 4096  # of one marker in one piece; real files have some hundreds in all
+_MAX_HITS = 4096  # of one marker in one chunk; real files have some hundreds in all
 
-# Read-only data without texts: System V ABI for x86-64, 4.2.4; gcc. The table of Go's functions is searched for what it is.
+# Sections of read-only data without texts: System V ABI for x86-64, 4.2.4; gcc. Go's table of functions is searched separately.
 _NO_TEXTS = (b".eh_frame", b".eh_frame_hdr", b".gcc_except_table", b".gnu.hash", b".hash", b".dynsym", b".gnu.version", b".gnu.version_r",
              b".rela.dyn", b".rela.plt", b".rel.dyn", b".rel.plt", b".relr.dyn", b".gopclntab", b".data.rel.ro.gopclntab", b".typelink", b".itablink",
              b".note.gnu.build-id", b".interp", b".qtmetadata")
 
 
 class Marker(NamedTuple):
-    """What tells of a library. stack: str; mark: bytes, to be found; pattern: compiled, matched around it (group 1, where there is
-    one, is the version); needed: the beginnings of sonames with which a program is linked to it instead; source: where the text comes from."""
+    """A text by which a library is recognised."""
 
-    stack: str
-    mark: bytes
-    pattern: object
-    needed: tuple
-    source: str
+    stack: str  # name of the stack
+    mark: bytes  # literal text to search for
+    pattern: object  # compiled bytes pattern that must match around it; group 1, where there is one, is the version
+    needed: tuple  # prefixes of sonames (bytes): a file linked to one of these dynamically is not searched for the marker
+    source: str  # where the text comes from
 
 
 def _marker(stack, mark, pattern, needed, source):
@@ -61,7 +60,7 @@ _MARKERS = (
     _marker("Mbed TLS", b"TLS-ECDHE-ECDSA-WITH-", rb"TLS-ECDHE-ECDSA-WITH-[A-Z0-9-]+\0", (b"libmbedtls",), "mbedtls library/ssl_ciphersuites.c"),
     _marker("wolfSSL", b"TLS13-AES128-GCM-SHA256", rb"TLS13-AES128-GCM-SHA256\0", (b"libwolfssl",), "wolfssl src/internal.c: cipher_names"),
 )
-# Looked for beside these, for their versions: the markers above have none.
+# Versions of stacks whose markers above have none: (stack, literal text, pattern).
 _VERSIONS = (
     ("Mbed TLS", b"bed TLS ", re.compile(rb"[Mm]bed TLS (\d+\.\d+\.\d+)\0")),
     ("wolfSSL", b"wolfSSL ", re.compile(rb"wolfSSL ([345]\.\d{1,2}\.\d{1,2})\0")),
@@ -69,19 +68,21 @@ _VERSIONS = (
 
 
 class Found(NamedTuple):
-    """What a search gave. stacks: dict of str -> version (str or None); crates: set of ``(name, version)``; names: set of the texts
-    asked for that occur; capped: bool, the file was not searched to its end."""
+    """The result of a search."""
 
-    stacks: dict
-    crates: set
-    names: set
-    capped: bool
+    stacks: dict  # name (str) -> version (str or None)
+    crates: set  # (name, version) of Rust crates, str
+    names: set  # those of the names asked for that occur, bytes
+    capped: bool  # the file was not searched to its end
 
 
 def text_ranges(elf):
-    """Where the texts of a file are: list of ``(offset, end)``. :arg elf: ElfFile.
+    """Where the texts of a file are: the sections that are loaded read-only and are no code.
 
-    Where it has sections, those that are loaded read-only and hold no code; else the whole file: its data may share a segment with code.
+    Without sections it is the whole file, because data and code may share a segment.
+
+    :arg elf: ElfFile.
+    :returns: list of ``(offset, end)``, in bytes of the file.
     """
     sections = [section for section in elf.sections() if section.flags & (SHF_ALLOC | SHF_EXECINSTR | SHF_WRITE | SHF_COMPRESSED) == SHF_ALLOC]
     if sections:
@@ -90,10 +91,13 @@ def text_ranges(elf):
 
 
 def search(elf, ranges, names=()):
-    """Look for every marker in parts of a file, within the bounds above.
+    """Search parts of a file for all markers, within the limits above.
 
-    :arg elf: ElfFile. :arg ranges: list of ``(offset, end)``. :arg names: further texts (bytes) to look for.
-    :returns: Found. :raises OSError: reading fails.
+    :arg elf: ElfFile.
+    :arg ranges: list of ``(offset, end)``, in bytes of the file.
+    :arg names: iterable of bytes, further texts to search for.
+    :returns: Found.
+    :raises OSError: reading fails.
     """
     needed = tuple(elf.needed)
     markers = [marker for marker in _MARKERS if not any(name.startswith(marker.needed) for name in needed)]
@@ -101,7 +105,7 @@ def search(elf, ranges, names=()):
 
 
 def search_names(elf, ranges, names):
-    """Look for texts only: search() without the markers."""
+    """Search for names only: search() without the markers. Arguments, result and errors as there."""
     return _Search(elf.fd, (), names, crates=False).run(ranges)
 
 
@@ -113,23 +117,23 @@ class _Search:
         self._markers = markers
         self._marks = rust_stack.MARKS if crates else ()
         self._names = set(names)
-        self._deadline = time.thread_time() + MOST_SECONDS
+        self._deadline = time.thread_time() + MAX_SECONDS
         self._versions = {}
         self._found = Found({}, set(), set(), False)
 
     def run(self, ranges):
-        buffer = bytearray(_PIECE + _OVERLAP)
-        left, size = MOST_READ, os.fstat(self._fd).st_size
+        buffer = bytearray(_CHUNK + _OVERLAP)
+        left, size = MAX_READ, os.fstat(self._fd).st_size
         for at, end in ranges:
             end = min(end, size)
             while at < end:
                 length = os.preadv(self._fd, [memoryview(buffer)[:min(len(buffer), end - at)]], at)
                 if not length:
                     break
-                if left <= 0 or not self._piece(buffer, length):
+                if left <= 0 or not self._search_chunk(buffer, length):
                     return self._result(True)
-                at += _PIECE
-                left -= _PIECE
+                at += _CHUNK
+                left -= _CHUNK
         return self._result(False)
 
     def _result(self, capped):
@@ -138,8 +142,8 @@ class _Search:
                 self._found.stacks[stack] = self._found.stacks[stack] or version
         return self._found._replace(capped=capped)
 
-    def _piece(self, data, length):
-        """Search one piece. Returns whether there is time left."""
+    def _search_chunk(self, data, length):
+        """Search the first length bytes of data. Returns whether there is time left."""
         stacks = self._found.stacks
         for marker in self._markers:
             if stacks.get(marker.stack) is None:
@@ -153,7 +157,7 @@ class _Search:
                 self._versions[stack] = match.group(1).decode("ascii")
         for mark in self._marks:
             for at in _hits(data, length, mark):
-                crate = rust_stack.crates_at(data, at)
+                crate = rust_stack.crate_at(data, at)
                 if crate is not None:
                     self._found.crates.add(crate)
         for name in list(self._names):
@@ -164,7 +168,7 @@ class _Search:
 
     @staticmethod
     def _first(data, length, mark, pattern):
-        """The first match of a pattern around a mark, or None."""
+        """The first match of a pattern around a literal text, or None."""
         for at in _hits(data, length, mark):
             match = pattern.search(data, max(0, at - 8), min(length, at + _OVERLAP - 8))
             if match:
@@ -173,8 +177,9 @@ class _Search:
 
 
 def _hits(data, length, mark):
+    """Yield the offsets of a literal text in the first length bytes of data, at most _MAX_HITS."""
     at = data.find(mark, 0, length)
-    for _number in range(_MOST_HITS):
+    for _number in range(_MAX_HITS):
         if at < 0:
             return
         yield at
@@ -182,13 +187,14 @@ def _hits(data, length, mark):
 
 
 def stacks(found, rust):
-    """The stacks of what search() gave, and those of Rust: list of Stack.
+    """All stacks of a file.
 
-    :arg rust: list of Stack: of the file's audit data, else of _stacks.rust.of_markers(). A C library that is a part of one of them
-        is named there.
+    :arg found: Found, from search().
+    :arg rust: list of Stack, the file's Rust stacks. A C library that is part of one of them is not listed again.
+    :returns: list of Stack.
     """
     parts = {module["name"] for stack in rust for module in stack.details["modules"]}
     if found.stacks.get("OpenSSL", "") is None and "LibreSSL" in found.stacks:
-        del found.stacks["OpenSSL"]  # the fork kept the names of the sources
+        del found.stacks["OpenSSL"]  # LibreSSL kept OpenSSL's names of source files
     known = {stack.name for stack in rust} | ({"AWS-LC"} if parts & {"aws-lc-sys", "aws-lc-rs", "aws-lc-fips-sys"} else set())
     return rust + [Stack(name, version, MARKER, details()) for name, version in sorted(found.stacks.items()) if name not in known]

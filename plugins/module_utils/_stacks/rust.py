@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rust programs and extension modules: which crypto crates are in them, by the list cargo-auditable leaves, else by the paths of their sources.
+"""Stacks of Rust programs and extension modules: their crypto crates, from cargo-auditable's list, else from paths of source files.
 
-Sources: rust-secure-code/cargo-auditable PARSING.md and cargo-auditable.schema.json (section .dep-v0: zlib, JSON); messages of panics hold
-the path of the source, which is ``.../NAME-VERSION/src/FILE.rs`` for a crate of a registry (Cargo book, "Registry index").
+Sources: rust-secure-code/cargo-auditable PARSING.md and cargo-auditable.schema.json (section .dep-v0: zlib, JSON); panic messages contain
+the path of the source file, which is ``.../NAME-VERSION/src/FILE.rs`` for a crate of a registry (Cargo book, "Registry index").
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -14,10 +14,10 @@ import json
 import re
 import zlib
 
-from .stack import AUDIT_DATA, MARKER, Stack, details
+from .stack import Stack, details, limited
 
 _SECTION = b".dep-v0"
-# Bounds: the largest list of this form that is known has 2,000 crates, 200 KiB of text.
+# Limits in bytes. The largest list known has 2,000 crates, 200 KiB of text.
 _MAX_SECTION = 1 << 20
 _MAX_JSON = 8 << 20
 
@@ -26,9 +26,9 @@ _STACKS = (
     ("rustls", "rustls"), ("s2n-tls", "s2n-tls"), ("s2n-tls-sys", "s2n-tls"), ("boring", "BoringSSL"), ("boring-sys", "BoringSSL"),
     ("boring2", "BoringSSL"), ("btls", "BoringSSL"), ("mbedtls", "Mbed TLS"), ("wolfssl-sys", "wolfSSL"), ("russh", "russh"), ("thrussh", "thrussh"),
 )
-# Where none of these is there: cryptography without a protocol.
+# Named where there is none of these: crates of cryptography without a protocol.
 _PRIMITIVES = ("aws-lc-rs", "aws-lc-fips-sys", "aws-lc-sys", "ring", "graviola", "libsodium-sys", "sequoia-openpgp", "pgp", "orion", "dryoc")
-# Crates that tell what a stack is made of, or that OpenSSL is used through them. A library that is linked dynamically is a library of the process.
+# Crates reported as parts of a stack, or through which OpenSSL is used. A library that is linked dynamically is among the process's libraries.
 _PARTS = _PRIMITIVES + (
     "openssl", "openssl-sys", "openssl-src", "native-tls", "rustls-webpki", "webpki", "rustls-native-certs", "rustls-platform-verifier",
     "rustls-openssl", "rustls-post-quantum", "rustls-graviola", "rustls-cng-crypto", "rustls-symcrypt", "rustls-mbedcrypto-provider", "tokio-rustls",
@@ -39,16 +39,18 @@ _PARTS = _PRIMITIVES + (
 )
 _NAMES = frozenset(_PARTS) | {crate for crate, _stack in _STACKS}
 
-# What a path of a source begins with. Before it stands a separator, or the end of another such path: texts of Rust have no end mark.
+# What the path of a source file begins with. A separator is before it, or the end of another such path: Rust's texts have no terminator.
 MARKS = (b"rustls-", b"ring-0.", b"aws-lc-", b"boring", b"openssl-", b"s2n-tls-", b"russh-")
 _SOURCE = re.compile(rb"(?:(?<![-_0-9A-Za-z])|(?<=\.rs))(?P<name>[a-z][a-z0-9_-]*?)-"
                      rb"(?P<version>\d{1,5}\.\d{1,5}\.\d{1,5}(?:[-+][0-9A-Za-z.+-]{1,64}?)?)/(?:src|crates)/")
-_BEFORE, _BEHIND = 4, 160  # octets around a mark in which the pattern must match
+_BEFORE, _BEHIND = 4, 160  # bytes around a mark in which the pattern must match
 
 
 def audit_data(elf):
-    """The crates that cargo-auditable lists in an ElfFile: ``(list of (name, version), root crate or None)``; None where there is no such list.
+    """The crates that cargo-auditable lists in a file.
 
+    :arg elf: ElfFile.
+    :returns: ``(crates, root)``: list of ``(name, version)``, and ``(name, version)`` of the program or None; all str. None where there is no such list.
     :raises OSError: reading fails.
     """
     section = next((section for section in elf.sections() if section.name == _SECTION), None)
@@ -65,10 +67,11 @@ def audit_data(elf):
     return [(name, version) for name, version, kind, _root in crates if kind == "runtime"], root
 
 
-def crates_at(data, at):
-    """The crate whose source path a mark found at an offset belongs to: ``(name, version)`` of str, or None.
+def crate_at(data, at):
+    """The crate to whose source path a mark belongs: ``(name, version)`` of str, or None.
 
-    :arg data: bytes or bytearray. :arg at: int, where one of MARKS is.
+    :arg data: bytes or bytearray.
+    :arg at: int, offset of one of MARKS.
     """
     begin = max(0, at - _BEFORE)
     match = _SOURCE.match(bytes(data[begin:at + _BEHIND]), at - begin)
@@ -79,10 +82,12 @@ def crates_at(data, at):
 
 
 def stacks(crates, root, how):
-    """The stacks that crates make up.
+    """The stacks that crates implement.
 
-    :arg crates: iterable of ``(name, version)``. :arg root: ``(name, version)`` of the program, or None. :arg how: AUDIT_DATA or MARKER.
-    :returns: list of Stack; empty where none of the crates is cryptography of its own.
+    :arg crates: iterable of ``(name, version)``, str.
+    :arg root: ``(name, version)`` of the program, or None.
+    :arg how: AUDIT_DATA or MARKER, where the crates were found.
+    :returns: list of Stack; empty where none of the crates implements cryptography itself.
     """
     crates = {(name, version) for name, version in crates if name in _NAMES}
     fips = "aws-lc-fips-sys" if any(name == "aws-lc-fips-sys" for name, _version in crates) else None
@@ -90,7 +95,7 @@ def stacks(crates, root, how):
     for stack in dict.fromkeys(stack for _crate, stack in _STACKS):
         versions = [version for crate, name in _STACKS if name == stack for own, version in sorted(crates) if own == crate]
         if versions:
-            # the crate of a C library has a version of its own, which is not the library's
+            # a crate that wraps a C library has its own version, which is not the library's
             found.append((stack, versions[-1] if stack in ("rustls", "russh", "thrussh") else None))
     if not found:
         for primitive in _PRIMITIVES:
@@ -98,14 +103,4 @@ def stacks(crates, root, how):
             if versions:
                 found.append((primitive, versions[-1]))
                 break
-    return [Stack(name, version, how, details(program=root, fips=fips, modules=crates)) for name, version in found]
-
-
-def of_audit_data(listed):
-    """The stacks of what audit_data() gave."""
-    return stacks(listed[0], listed[1], AUDIT_DATA)
-
-
-def of_markers(crates):
-    """The stacks of crates that crates_at() gave."""
-    return stacks(crates, None, MARKER)
+    return [Stack(name, limited(version), how, details(program=root, fips=fips, modules=crates)) for name, version in found]

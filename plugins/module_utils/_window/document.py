@@ -7,8 +7,8 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 
 from __future__ import annotations
 
+from .._host.host_crypto import read_host_crypto
 from .._host.identity import host_identity
-from .._host.read import read_host_crypto
 from .._report.coverage import coverage_of
 from .._report.reasons import rejected_engines
 from .._report.writer import COLLECTION_VERSION, SCHEMA_VERSION, Writer

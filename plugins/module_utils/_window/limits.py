@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The limits of a process: raised as far as it may, and told as an error where one is reached.
+"""Resource limits of this process: raises the one on file descriptors, and reports an exhausted one to the user.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -13,20 +13,23 @@ import resource
 
 from .._errors import AuditError
 
-_REACHED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 @contextlib.contextmanager
 def within_limits():
-    """Around a call of the host side, also as its decorator. :raises AuditError: descriptors or memory are used up."""
-    # each CPU, probed file and link takes a descriptor; the soft limit is only for programs that use select(2)
+    """Context manager and decorator for an entry point of the host side.
+
+    :raises AuditError: file descriptors or memory are exhausted.
+    """
+    # each CPU, probed file and link takes a descriptor; the soft limit exists for programs that use select(2)
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     try:
         yield
     except OSError as error:
-        if error.errno not in _REACHED:
+        if error.errno not in _EXHAUSTED:
             raise
-        raise AuditError("a limit of this host ended the audit: %s" % error) from error
+        raise AuditError("the audit ran out of file descriptors or memory: %s" % error) from error
     except MemoryError as error:
-        raise AuditError("a limit of this host ended the audit: no memory") from error
+        raise AuditError("the audit ran out of file descriptors or memory: no memory") from error

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options that several modules share, their bounds, and how they become a Request.
+"""Options that several modules share, their ranges, and their conversion to a Request.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -12,8 +12,8 @@ from .request import Request
 
 PROBES = ("process", "file_open", "library_load", "openssl_api", "library_api", "tls_handshake", "ssh_kex")
 
-# option -> (lowest, highest): stated in the documentation too
-_BOUNDS = {
+# option -> (lowest, highest). plugins/doc_fragments/_options.py states them too.
+_RANGES = {
     "duration": (1, 3600),
     "max_processes": (1, 100000),
     "max_files": (1, 100000),
@@ -25,7 +25,7 @@ _BOUNDS = {
 
 
 def target_options():
-    """Which processes."""
+    """Options that select processes: argument spec, dict."""
     return {
         "pid": {"type": "list", "elements": "int", "default": [], "aliases": ["pids"]},
         "name": {"type": "list", "elements": "str", "default": [], "aliases": ["names"]},
@@ -36,7 +36,7 @@ def target_options():
 
 
 def window_options():
-    """How long, and by what."""
+    """Options for the duration, the engine and the probes: argument spec, dict."""
     return {
         "duration": {"type": "int", "default": 30},
         "engine": {"type": "str", "default": "auto", "choices": ["auto", "libbpf", "procfs"]},
@@ -49,7 +49,7 @@ def window_options():
 
 
 def document_options():
-    """What a profile or snapshot holds, and where it goes."""
+    """Options for the content and the destination of a profile or snapshot: argument spec, dict."""
     return {
         "redact": {"type": "bool", "default": True},
         "max_processes": {"type": "int", "default": 2000},
@@ -63,11 +63,13 @@ def document_options():
 
 
 def request_from(params):
-    """The Request a module's parameters ask for.
+    """Convert a module's parameters.
 
-    :raises AuditError: where a number is out of its bounds, no probe is left, or a name is empty.
+    :arg params: dict, the module's parameters by option.
+    :returns: Request.
+    :raises AuditError: a number is out of its range, every probe is disabled, or a name is empty.
     """
-    for option, (low, high) in _BOUNDS.items():
+    for option, (low, high) in _RANGES.items():
         value = params.get(option)
         if value is not None and not low <= value <= high:
             raise AuditError("%s must be from %d to %d, not %d" % (option, low, high, value))
@@ -76,11 +78,11 @@ def request_from(params):
             raise AuditError("pid must be 1 or more, not %d" % pid)
     for option in ("name", "unit", "container"):
         if any(not text.strip() for text in params[option]):
-            raise AuditError("%s holds an empty text, which would match nothing; leave the option out for the whole host" % option)
+            raise AuditError("%s contains an empty string, which matches nothing; omit the option to select the whole host" % option)
     wanted = params.get("probes") or {}
     probes = {probe: wanted.get(probe, True) for probe in PROBES}
     if not any(probes.values()):
-        raise AuditError("every probe is disabled in 'probes': nothing would be looked at")
+        raise AuditError("every probe is disabled in 'probes', so nothing would be observed; enable at least one")
     known = {option: params[option] for option in (
         "follow_children", "duration", "engine", "redact",
         "max_processes", "max_files", "max_libraries", "max_operations", "max_handshakes", "max_events",

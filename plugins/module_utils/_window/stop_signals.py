@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Signals that end a window early.
+"""Handles the signals that end a window early: SIGTERM, SIGHUP and SIGINT.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -13,7 +13,7 @@ from .._errors import AuditError
 
 
 class StopSignals:
-    """From here on SIGTERM, SIGHUP and SIGINT end the window early: what was seen is still told. One that comes before it is open is an error."""
+    """The signal handlers, installed on creation. A signal ends the window, and what was observed until then is still reported."""
 
     def __init__(self):
         self._window = None
@@ -23,12 +23,16 @@ class StopSignals:
 
     def _stop(self, _number, _frame):
         if self._window is None:
-            self._early = True  # attaching goes on to its end: nothing of it expects to be interrupted
+            self._early = True  # attaching is not interrupted: its steps are not prepared for that
         else:
             self._window.stop("signal")
 
     def end(self, window):
-        """Give the Window that they end. :raises AuditError: one came already."""
+        """Set the window that the signals end.
+
+        :arg window: Window, which is open now.
+        :raises AuditError: a signal has come before.
+        """
         self._window = window
         if self._early:
             raise AuditError("stopped by a signal before the window was open: nothing was observed")

@@ -33,11 +33,11 @@ def _import_what_the_end_needs():
     A host compiles every file of the module each time, which takes longer than attaching, and its memory would be there when libbpf
     needs most. So what is needed only when all is attached is imported where it is used; what only the end needs is imported here.
     """
-    from .._host import identity, read
+    from .._host import host_crypto, identity
     from .._report import coverage, writer
     from .._stacks import finder
     from . import document
-    return identity, read, coverage, writer, finder, document
+    return host_crypto, identity, coverage, writer, finder, document
 
 
 class Window:
@@ -124,8 +124,8 @@ class Window:
     def _on_wire_data(self, event):
         """The parsers of the wire are large, and nothing needs them while probes attach."""
         if self._handshakes is None:
-            from .._wire.handshakes import Handshakes
-            self._handshakes = Handshakes()
+            from .._wire.collector import HandshakeCollector
+            self._handshakes = HandshakeCollector()
         for seen in self._handshakes.take(event):
             self.ledger.on_handshake(seen)
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""AES-128 (FIPS 197) and the opening of AES-128-GCM (NIST SP 800-38D), only for keys that everyone can compute: those of QUIC Initial packets.
+"""AES-128 (FIPS 197) and the opening of AES-128-GCM (NIST SP 800-38D), only for keys that anyone can compute: those of QUIC Initial packets.
 
 Not for secrets: table look-ups and Python's integers take a time that depends on the data. Blocks are encrypted side by side: one translate() or one
 exclusive or works on a row of all of them, which is ten times as fast as block after block.
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hmac
 
-BLOCK = 16  # octets
+BLOCK = 16  # bytes
 _ROUNDS = 10
 _REDUCE = 0xE1 << 120  # x^128 = x^7 + x^2 + x + 1, bits of a block from the left (SP 800-38D, 6.3)
 
@@ -43,7 +43,11 @@ _THRICE = bytes(once ^ twice for once, twice in zip(_ONCE, _TWICE))
 
 
 def expand_key(key):
-    """The round keys of AES-128 (FIPS 197, 5.2). :arg key: 16 bytes. :returns: list of 11 times 16 bytes."""
+    """The round keys of AES-128 (FIPS 197, 5.2).
+
+    :arg key: 16 bytes.
+    :returns: list of 11 times 16 bytes.
+    """
     words = [key[at:at + 4] for at in range(0, BLOCK, 4)]
     constant = 1
     while len(words) < 4 * (_ROUNDS + 1):

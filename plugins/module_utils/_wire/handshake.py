@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One handshake as the wire showed it, and how equal ones are counted together.
+"""One handshake as it was seen on the wire, and how equal ones of a process are counted together.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -14,13 +14,10 @@ NEGOTIATED, FAILED, UNANSWERED = "negotiated", "failed", "unanswered"
 
 
 class TlsHandshake(NamedTuple):
-    """One end of one TLS handshake. Numbers are IANA's code points; addresses are 4 or 16 bytes.
+    """One end of one TLS handshake. Numbers are IANA's code points."""
 
-    subject is None where no process is known for sure; time is in ns since boot.
-    """
-
-    time: int
-    subject: Any  # Subject of _kernel.events
+    time: int  # ns since boot
+    subject: Any  # Subject of _kernel.events, or None where the process is not certain
     role: str
     transport: str
     outcome: str
@@ -31,7 +28,7 @@ class TlsHandshake(NamedTuple):
     signature_algorithm: Optional[int]
     sni: Optional[str]
     alpn: Optional[str]
-    local: bytes
+    local: bytes  # address, 4 or 16 bytes
     local_port: int
     remote: bytes
     remote_port: int
@@ -39,13 +36,17 @@ class TlsHandshake(NamedTuple):
     hello_retry: bool
     alert: Optional[int]
     certificate: Optional[bytes]  # DER
-    offered: Any  # ClientHello of _wire.tls_messages
+    offered: Any  # ClientHello of _wire.tls_hellos
 
     kind = "tls"
 
     def identity(self):
-        """What handshakes of one process are counted together by: all that was negotiated, and the ports that stay the same."""
-        return self[3:12] + _ends(self) + self[16:19]
+        """What handshakes of one process are counted together by: all that was negotiated, and the ports that stay the same.
+
+        :returns: tuple.
+        """
+        return (self.transport, self.outcome, self.version, self.cipher_suite, self.group, self.dh_bits, self.signature_algorithm,
+                self.sni, self.alpn, self.resumed, self.hello_retry, self.alert) + _endpoints(self)
 
 
 class SshHandshake(NamedTuple):
@@ -69,11 +70,11 @@ class SshHandshake(NamedTuple):
 
     def identity(self):
         """As TlsHandshake's."""
-        return self[3:8] + _ends(self)
+        return (self.outcome, self.software, self.peer_software, self.negotiated, self.host_key_bits) + _endpoints(self)
 
 
-def _ends(handshake):
-    """Addresses, with the port of the server's end only: a client's end has another one each time."""
+def _endpoints(handshake):
+    """Role and addresses, with the port of the server's end only: a client's end has another one each time."""
     server = handshake.role == "server"
     return (handshake.role, handshake.local, handshake.local_port if server else None, handshake.remote, None if server else handshake.remote_port)
 
@@ -82,33 +83,37 @@ def _ends(handshake):
 class HandshakeRecord:
     """Handshakes of one kind by one process. Times in ns since boot."""
 
-    seen: Any  # TlsHandshake or SshHandshake of _wire.handshakes: what the first of them showed
+    seen: Any  # TlsHandshake or SshHandshake: the first of them
     count: int
     first_seen: int
     last_seen: int
 
 
-def hold(held, seen, most):
+def count_handshake(records, handshake, limit):
     """Count a handshake among those of its process.
 
-    A server with more peers than half the bound has its further ones counted together, without an address: what was negotiated,
-    and how often, stays exact.
+    Once a server's records fill half the limit, handshakes with further peers are counted together, without an address: what was
+    negotiated, and how often, stays exact.
 
-    :arg held: dict of identity -> HandshakeRecord. :arg seen: TlsHandshake or SshHandshake. :arg most: int, entries in held.
-    :returns: ``(HandshakeRecord, whether it is new)``, or ``(None, False)`` where there is no room.
+    :arg records: dict of identity -> HandshakeRecord, those of the process; gets a new one where none is equal.
+    :arg handshake: TlsHandshake or SshHandshake.
+    :arg limit: int, entries in records at most.
+    :returns: ``(HandshakeRecord, bool whether it is new)``, or ``(None, False)`` where there is no room.
     """
-    identity = seen.identity()
-    record = held.get(identity)
-    if record is None and seen.role == "server" and 2 * len(held) >= most:
-        seen = seen._replace(remote=b"", remote_port=0)
-        identity = seen.identity()
-        record = held.get(identity)
+    identity = handshake.identity()
+    record = records.get(identity)
+    if record is None and handshake.role == "server" and 2 * len(records) >= limit:
+        handshake = handshake._replace(remote=b"", remote_port=0)
+        identity = handshake.identity()
+        record = records.get(identity)
     if record is not None:
         record.count += 1
-        record.first_seen = min(record.first_seen, seen.time)
-        record.last_seen = max(record.last_seen, seen.time)
+        if handshake.time > record.last_seen:
+            record.last_seen = handshake.time
+        elif handshake.time < record.first_seen:
+            record.first_seen = handshake.time
         return record, False
-    if len(held) >= most:
+    if len(records) >= limit:
         return None, False
-    record = held[identity] = HandshakeRecord(seen, 1, seen.time, seen.time)
+    record = records[identity] = HandshakeRecord(handshake, 1, handshake.time, handshake.time)
     return record, True

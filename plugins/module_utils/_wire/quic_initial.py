@@ -13,17 +13,17 @@ from .quic_packets import INITIAL, NEGOTIATION, RETRY, InitialKeys, number, read
 from .segments import GAP, Segments
 from .tls_stream import Message
 
-# Bounds of the work for a connection. Opening a packet of 1200 octets costs 0.6 ms, a side's keys 0.3 ms: 50 ms in all at most. A hello of three datagrams
+# Bounds of the work for a connection. Opening a packet of 1200 bytes costs 0.6 ms, a side's keys 0.3 ms: 50 ms in all at most. A hello of three datagrams
 # to a busy server has been seen sent twice, with as many acknowledgements: 21 packets.
 MAX_PACKETS = 64
-MAX_OCTETS = 3 << 15
+MAX_BYTES = 3 << 15
 _MAX_KEYS = 8  # sets of keys that are computed
-_MAX_MESSAGE = 1 << 14  # octets of a hello; the largest seen, with a post-quantum key share, has 3000
-_MAX_STREAM = 1 << 16  # octets of CRYPTO data of a side
+_MAX_MESSAGE = 1 << 14  # bytes of a hello; the largest seen, with a post-quantum key share, has 3000
+_MAX_STREAM = 1 << 16  # bytes of CRYPTO data of a side
 
 # Frames that an Initial packet may hold (RFC 9000, 12.4 and 19).
 _PADDING, _PING, _ACK, _ACK_ECN, _CRYPTO, _CLOSE = 0, 1, 2, 3, 6, 0x1C
-_CRYPTO_ERROR = 0x100  # RFC 9000, 20.1: with a TLS alert in the low octet
+_CRYPTO_ERROR = 0x100  # RFC 9000, 20.1: with a TLS alert in the low byte
 _FATAL = 2  # RFC 8446, 6
 _KINDS = {1: "client_hello", 2: "server_hello"}  # RFC 8446, 4
 
@@ -39,7 +39,12 @@ class _Side:
         self._buffer = bytearray()
 
     def crypto(self, offset, data):
-        """Take CRYPTO data. :returns: list of `Message` that are complete."""
+        """Take CRYPTO data.
+
+        :arg offset: int, where it begins in the stream.
+        :arg data: bytes.
+        :returns: list of `Message` that are complete.
+        """
         if self.broken or offset + len(data) > _MAX_STREAM:
             return []
         for part in self._segments.feed(offset, data, len(data)):
@@ -64,13 +69,15 @@ class _Side:
 class QuicInitials:
     """The Initial packets of one connection, in the order they were seen.
 
-    Whose a datagram is: that of the same addresses and ports; where more than one connection shares those, `connection_id` tells them apart.
+    Datagrams of the same addresses and ports are taken for one connection.
     The first datagram of a connection is the client's. A client that begins a new connection from the same port shows as `unreadable`: what a new
     object reads of such a datagram is the new connection.
 
-    version: int, of the last packet that was authentic, None before. unreadable: count of Initial packets that were not authentic under the known keys.
-    retried: bool, whether the server asked for a Retry. broken: bool, whether a side's hello can't be put together. exhausted: bool, whether the bounds of
-    the work are reached and nothing more is read.
+    version: int, of the last packet that was authentic, None before.
+    unreadable: int, Initial packets that were not authentic under the known keys.
+    retried: bool, whether the server sent a Retry.
+    broken: bool, whether a side's hello can't be reassembled.
+    exhausted: bool, whether the bounds of the work are reached and nothing more is read.
     """
 
     def __init__(self):
@@ -82,7 +89,7 @@ class QuicInitials:
         self._keys = {}
         self._sides = {True: _Side(), False: _Side()}
         self._packets = 0
-        self._octets = 0
+        self._bytes = 0
 
     @property
     def broken(self):
@@ -90,23 +97,23 @@ class QuicInitials:
 
     @property
     def exhausted(self):
-        return self._packets >= MAX_PACKETS or self._octets >= MAX_OCTETS or len(self._keys) >= _MAX_KEYS
+        return self._packets >= MAX_PACKETS or self._bytes >= MAX_BYTES or len(self._keys) >= _MAX_KEYS
 
-    def feed(self, outgoing_from_client, datagram):
+    def feed(self, from_client, datagram):
         """Take one datagram; never raises.
 
-        :arg outgoing_from_client: bool, whether the client sent it.
+        :arg from_client: bool, whether the client sent it.
         :arg datagram: bytes of its UDP payload, whole.
-        :returns: list of `Message`: client_hello, server_hello (with a HelloRetryRequest), other; alert (2 octets) where the connection is closed for a
-            reason of TLS; close (8 octets, the error code of RFC 9000, 20.1) for another; retry (empty); version_negotiation (4 octets for each version that
+        :returns: list of `Message`: client_hello, server_hello (with a HelloRetryRequest), other; alert (2 bytes) where the connection is closed for a
+            reason of TLS; close (8 bytes, the error code of RFC 9000, 20.1) for another; retry (empty); version_negotiation (4 bytes for each version that
             the server has), which is never authentic.
         """
         found = []
         header = read_header(datagram)
         while header:
             if header.kind == INITIAL:
-                found += self._initial(outgoing_from_client, datagram, header)
-            elif outgoing_from_client or self._answered:
+                found += self._initial(from_client, datagram, header)
+            elif from_client or self._answered:
                 pass
             elif header.kind == RETRY:
                 found += self._retry(datagram, header)
@@ -153,24 +160,11 @@ class QuicInitials:
         if self.exhausted:
             return None
         self._packets += 1
-        self._octets += header.end - header.begin
+        self._bytes += header.end - header.begin
         which = (header.version, origin, of_client)
         if which not in self._keys:
             self._keys[which] = InitialKeys(*which)
         return self._keys[which].open(datagram, header, self._sides[of_client].expected)
-
-
-def connection_id(from_client, datagram):
-    """What tells connections apart that share addresses and ports: the client's connection ID, often empty.
-
-    :arg from_client: bool, whether the client sent it.
-    :arg datagram: bytes of a UDP payload.
-    :returns: bytes, or None where it does not begin with a long header.
-    """
-    header = read_header(datagram)
-    if header is None:
-        return None
-    return header.source if from_client else header.destination
 
 
 def _frame_messages(side, frames):

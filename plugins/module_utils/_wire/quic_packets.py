@@ -17,7 +17,7 @@ VERSION_1 = 1  # RFC 9000, 15
 VERSION_2 = 0x6B3343CF  # RFC 9369, 3.1
 INITIAL, ZERO_RTT, HANDSHAKE, RETRY, NEGOTIATION = "initial", "0-rtt", "handshake", "retry", "version negotiation"
 
-_KINDS = {VERSION_1: (INITIAL, ZERO_RTT, HANDSHAKE, RETRY), VERSION_2: (RETRY, INITIAL, ZERO_RTT, HANDSHAKE)}  # by bits 0x30 of the first octet
+_KINDS = {VERSION_1: (INITIAL, ZERO_RTT, HANDSHAKE, RETRY), VERSION_2: (RETRY, INITIAL, ZERO_RTT, HANDSHAKE)}  # by bits 0x30 of the first byte
 _SALTS = {
     VERSION_1: bytes.fromhex("38762cf7f55934b34d179ae6a4c80cadccbb7f0a"),  # RFC 9001, 5.2
     VERSION_2: bytes.fromhex("0dede3def700a6db819381be6e269dcbf9bd2ed9"),  # RFC 9369, 3.3.1
@@ -27,27 +27,31 @@ _RETRY_KEYS = {  # key and nonce: RFC 9001, 5.8; RFC 9369, 3.3.3
     VERSION_1: (bytes.fromhex("be0c690b9f66575a1d766b54e368c84e"), bytes.fromhex("461599d35d632bf2239825bb")),
     VERSION_2: (bytes.fromhex("8fb4b01b56ac48e260fbcbcead7ccc92"), bytes.fromhex("d86969bc2d7c6d9990efb04a")),
 }
-_MAX_ID = 20  # octets of a connection ID (RFC 9000, 17.2)
-_SAMPLE_AT = 4  # octets from the packet number to the sample (RFC 9001, 5.4.2)
+_MAX_ID = 20  # bytes of a connection ID (RFC 9000, 17.2)
+_SAMPLE_AT = 4  # bytes from the packet number to the sample (RFC 9001, 5.4.2)
 _SAMPLE = 16
-_KEY, _IV = 16, 12  # octets
+_KEY, _IV = 16, 12  # bytes
 
 
 class Header(NamedTuple):
-    """The head of a packet. kind: one of this module's; version: number; destination, source: connection IDs; number_at, end: offsets in the datagram of
-    the packet number and of the octet behind the packet. Of packets without a length number_at is where the connection IDs end."""
+    """The head of a packet."""
 
-    kind: str
+    kind: str  # INITIAL and so on
     version: int
-    destination: bytes
-    source: bytes
-    begin: int
-    number_at: int
-    end: int
+    destination: bytes  # connection ID
+    source: bytes  # connection ID
+    begin: int  # offset of the packet in the datagram
+    number_at: int  # offset of the packet number; of packets without a length the end of the connection IDs
+    end: int  # offset of what follows the packet
 
 
 def number(data, offset):
-    """A variable-length integer (RFC 9000, 16). :returns: ``(value, offset behind it)``, or ``(None, offset)`` where it is cut short."""
+    """Read a variable-length integer (RFC 9000, 16).
+
+    :arg data: bytes that hold it.
+    :arg offset: int, where it begins.
+    :returns: ``(value, offset behind it)``, or ``(None, offset)`` where it is cut short.
+    """
     if offset >= len(data):
         return None, offset
     end = offset + (1 << (data[offset] >> 6))
@@ -148,7 +152,13 @@ class InitialKeys:
 
 
 def retry_is_authentic(datagram, header, destination):
-    """Whether a Retry packet answers a packet with this destination connection ID (RFC 9001, 5.8)."""
+    """Whether a Retry packet answers the client's packet (RFC 9001, 5.8).
+
+    :arg datagram: bytes that hold the Retry.
+    :arg header: its `Header`.
+    :arg destination: bytes, destination connection ID of the client's packet.
+    :returns: bool.
+    """
     key, nonce = _RETRY_KEYS[header.version]
     tag_at = header.end - Aes128Gcm.TAG
     if tag_at < header.number_at:

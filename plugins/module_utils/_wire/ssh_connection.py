@@ -11,7 +11,7 @@ from .handshake import FAILED, NEGOTIATED, UNANSWERED, SshHandshake
 from .ssh_messages import negotiate
 from .ssh_stream import SshStream
 
-# So long after its last clear octet nothing more is to come of an exchange that is agreed; and so long one is waited for. ns
+# How long a connection is waited for after its last plain-text byte: once both sides' proposals are known, and before. ns
 _QUIET = 1_000_000_000
 _PATIENCE = 15_000_000_000
 
@@ -19,10 +19,10 @@ _OTHER = {"client": "server", "server": "client", None: None}
 
 
 class SshConnection:
-    """One end of a TCP connection that began as SSH does."""
+    """One end of a TCP connection that began as SSH does. Attributes as TlsConnection's."""
 
     def __init__(self, event):
-        """:arg event: the first WireData."""
+        """:arg event: WireData, the first one."""
         self.cookie = event.cookie
         self._gaps = 0
         self._streams = {True: SshStream(), False: SshStream()}
@@ -55,13 +55,17 @@ class SshConnection:
         return self._streams[True].role or _OTHER[self._streams[False].role]
 
     def over(self, now):
-        """Whether nothing more is awaited at this time (ns)."""
+        """Whether nothing more is awaited.
+
+        :arg now: int, ns since boot.
+        :returns: bool.
+        """
         if all(stream.done for stream in self._streams.values()):
             return True
         return now - self.last > (_QUIET if len(self._proposals) == 2 else _PATIENCE)
 
     def unfinished(self):
-        """Whether a key exchange has begun of which not all is known that is told."""
+        """Whether one side's proposal is still missing."""
         return len(self._proposals) < 2
 
     def awaits_socket(self):
@@ -69,11 +73,11 @@ class SshConnection:
         return True not in self._banners
 
     def lost(self):
-        """Directions that could not be read to the end because octets are missing (int)."""
+        """Directions that could not be read to the end because bytes are missing (int)."""
         return self._gaps
 
     def results(self):
-        """List of the SshHandshake; empty where only one side is known to speak SSH, as of a port scan."""
+        """List of the SshHandshake; empty where only one side is known to speak SSH, as in a port scan."""
         if len(self._banners) < 2:
             return []
         role, chosen = self._role(), None

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What SSH peers say in clear before their keys are in use (RFC 4253): identification, algorithm lists, host key, disconnection.
+"""The messages that SSH peers send in plain text before their keys are in use (RFC 4253): identification, algorithm lists, host key, disconnection.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -18,8 +18,11 @@ KEXINIT = 20
 NEWKEYS = 21
 KEX_METHOD = range(30, 50)
 
-_COOKIE = 16  # octets behind the message number (RFC 4253, 7.1)
-_LISTS = 10  # name-lists of a KEXINIT
+_COOKIE = 16  # bytes behind the message number (RFC 4253, 7.1)
+# The name-lists of a KEXINIT, in its order (RFC 4253, 7.1). All but the languages are fields of KexInit.
+_LISTS = ("key_exchange", "host_keys", "ciphers_client_to_server", "ciphers_server_to_client", "macs_client_to_server", "macs_server_to_client",
+          "compressions_client_to_server", "compressions_server_to_client", "languages_client_to_server", "languages_server_to_client")
+_DIRECTIONS = ("client_to_server", "server_to_client")
 _MAX_NAMES = 256  # of a list; OpenSSH offers about 12 at most
 _MAX_NAME = 64  # characters (RFC 4251, 6)
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
@@ -59,14 +62,14 @@ class MalformedMessage(ValueError):
 
 
 class Banner(NamedTuple):
-    """An identification line (RFC 4253, 4.2): protocol version such as "2.0", and software version with comments, printable."""
+    """An identification line (RFC 4253, 4.2)."""
 
-    protocol: str
-    software: str
+    protocol: str  # version, such as "2.0"
+    software: str  # version with comments, printable
 
 
 class KexInit(NamedTuple):
-    """Algorithms that one side offers, in its order, without markers. role: "client" or "server" where a marker tells it, else None."""
+    """Algorithms that one side offers, in its order, without markers."""
 
     key_exchange: Tuple[str, ...]
     host_keys: Tuple[str, ...]
@@ -77,11 +80,11 @@ class KexInit(NamedTuple):
     compressions_client_to_server: Tuple[str, ...]
     compressions_server_to_client: Tuple[str, ...]
     strict_kex: bool
-    role: Optional[str]
+    role: Optional[str]  # "client" or "server" where a marker says so, else None
 
 
 class Negotiated(NamedTuple):
-    """What two offers give. None: nothing in common, or a MAC that is not used. failed: names of what has nothing in common; empty where all is agreed."""
+    """What two offers give. None: nothing in common, or a MAC that is not used."""
 
     key_exchange: Optional[str]
     host_key: Optional[str]
@@ -90,27 +93,32 @@ class Negotiated(NamedTuple):
     mac_client_to_server: Optional[str]
     mac_server_to_client: Optional[str]
     strict_kex: bool
-    failed: Tuple[str, ...]
+    failed: Tuple[str, ...]  # names of what has nothing in common; empty where all is agreed
 
 
 class HostKey(NamedTuple):
-    """A server's public host key. type: as in its blob ("ssh-rsa", "ssh-ed25519-cert-v01@openssh.com"); bits: of the key, None where its type is not known."""
+    """A server's public host key."""
 
-    type: str
-    bits: Optional[int]
+    type: str  # as in its blob: "ssh-rsa", "ssh-ed25519-cert-v01@openssh.com"
+    bits: Optional[int]  # of the key, None where its type is not known
 
 
 class Disconnect(NamedTuple):
-    """Why a side ends the connection. code: number; reason: its name in RFC 4253, None where it has none; description: what the peer says, printable."""
+    """Why a side ends the connection."""
 
     code: int
-    reason: Optional[str]
-    description: str
+    reason: Optional[str]  # the name of the code in RFC 4253, None where it has none
+    description: str  # what the peer says, printable
 
 
-def printable(data, most):
-    """Bytes as text of at most `most` characters; what is not printable US-ASCII becomes "?"."""
-    return _UNPRINTABLE.sub("?", data[:most].decode("ascii", "replace"))
+def printable(data, limit):
+    """Bytes as text; what is not printable US-ASCII becomes "?".
+
+    :arg data: bytes.
+    :arg limit: int, characters at most.
+    :returns: str.
+    """
+    return _UNPRINTABLE.sub("?", data[:limit].decode("ascii", "replace"))
 
 
 def banner(line):
@@ -137,16 +145,17 @@ def kexinit(payload):
     if payload[:1] != bytes([KEXINIT]):
         raise MalformedMessage("not a KEXINIT")
     offset = 1 + _COOKIE
-    lists = []
-    for index in range(_LISTS):
+    lists = {}
+    for name in _LISTS:
         names, offset = _string(payload, offset)
-        lists.append(_names(names))
+        lists[name] = _names(names)
     if len(payload) < offset + 5:  # first_kex_packet_follows and a reserved number
         raise MalformedMessage("cut short")
-    methods = lists[0]
+    del lists["languages_client_to_server"], lists["languages_server_to_client"]
+    methods = lists.pop("key_exchange")
     marks = set(methods)
     role = "client" if marks & _CLIENT_MARKS else "server" if marks & _SERVER_MARKS else None
-    return KexInit(tuple([name for name in methods if name not in _MARKS]), *lists[1:8], strict_kex=bool(marks & _STRICT), role=role)
+    return KexInit(key_exchange=tuple([name for name in methods if name not in _MARKS]), strict_kex=bool(marks & _STRICT), role=role, **lists)
 
 
 def negotiate(client, server):
@@ -160,17 +169,19 @@ def negotiate(client, server):
     :returns: `Negotiated`.
     """
     method, host_key = _method_and_host_key(client, server)
-    ciphers = [_first(client[at], server[at]) for at in (2, 3)]
-    macs = [_first(client[at + 2], server[at + 2]) for at in (2, 3)]
     failed = [name for name, value in (("key_exchange", method), ("host_key", host_key)) if value is None]
-    for at, way in enumerate(("client_to_server", "server_to_client")):
-        aead = ciphers[at] is not None and _AEAD.match(ciphers[at])
+    chosen = {}
+    for direction in _DIRECTIONS:
+        cipher, mac, compression = (_first(getattr(client, kind + direction), getattr(server, kind + direction))
+                                    for kind in ("ciphers_", "macs_", "compressions_"))
+        aead = cipher is not None and _AEAD.match(cipher)
         if aead:
-            macs[at] = None
-        failed += ["cipher_" + way] if ciphers[at] is None else []
-        failed += ["mac_" + way] if macs[at] is None and not aead else []
-        failed += ["compression_" + way] if _first(client[at + 6], server[at + 6]) is None else []
-    return Negotiated(method, host_key, *ciphers, *macs, strict_kex=client.strict_kex and server.strict_kex, failed=tuple(failed))
+            mac = None
+        failed += ["cipher_" + direction] if cipher is None else []
+        failed += ["mac_" + direction] if mac is None and not aead else []
+        failed += ["compression_" + direction] if compression is None else []
+        chosen.update({"cipher_" + direction: cipher, "mac_" + direction: mac})
+    return Negotiated(key_exchange=method, host_key=host_key, strict_kex=client.strict_kex and server.strict_kex, failed=tuple(failed), **chosen)
 
 
 def host_key(payload):
@@ -196,7 +207,12 @@ def host_key(payload):
 
 
 def disconnect(payload):
-    """Read a DISCONNECT (RFC 4253, 11.1). :arg payload: bytes, from the message number on. :raises MalformedMessage: it is cut short."""
+    """Read a DISCONNECT (RFC 4253, 11.1).
+
+    :arg payload: bytes, from the message number on.
+    :returns: `Disconnect`.
+    :raises MalformedMessage: it is cut short.
+    """
     if len(payload) < 5:
         raise MalformedMessage("cut short")
     code = int.from_bytes(payload[1:5], "big")

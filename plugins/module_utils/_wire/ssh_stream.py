@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One direction of an SSH connection, from its identification to NEWKEYS: what is sent in clear.
+"""The plain-text messages in one direction of an SSH connection, from its identification to NEWKEYS.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -12,16 +12,23 @@ from typing import NamedTuple
 from . import ssh_messages as messages
 from .segments import GAP, Segments
 
-_MAX_PACKET = 35000  # RFC 4253, 6.1: octets of a packet that must be understood
-_MAX_HELD = 5120  # octets of segments that wait for an earlier one; with a packet below 40 KiB
-_MAX_LINE = 255  # RFC 4253, 4.2: octets of the identification with its end
-_MAX_BEFORE = 8192  # octets of text that a server may send before it
+_MAX_PACKET = 35000  # RFC 4253, 6.1: bytes of a packet that must be understood
+_MAX_HELD = 5120  # bytes of segments that wait for an earlier one; with a packet below 40 KiB
+_MAX_LINE = 255  # RFC 4253, 4.2: bytes of the identification with its end
+_MAX_BEFORE = 8192  # bytes of text that a server may send before it
 _HEADER = 5  # packet_length and padding_length
 
 
 class Message(NamedTuple):
-    """kind and value: "banner" `Banner`, "kexinit" `KexInit`, "host_key" `HostKey`, "new_keys" None, "disconnect" `Disconnect`, or, always the
-    last, "unreadable" and why: "gap" (bytes are missing), "malformed", "protocol" (a version that is not SSH 2)."""
+    """A message, by its kind:
+
+    banner: value is a `Banner`.
+    kexinit: a `KexInit`.
+    host_key: a `HostKey`.
+    new_keys: None.
+    disconnect: a `Disconnect`.
+    unreadable: str, why: "gap" (bytes are missing), "malformed", "protocol" (a version that is not SSH 2). Nothing follows it.
+    """
 
     kind: str
     value: object
@@ -30,7 +37,8 @@ class Message(NamedTuple):
 class SshStream:
     """Reads one direction of one TCP connection.
 
-    role: "client" or "server", as far as what was sent tells it, else None. done: True where nothing more will be read.
+    role: "client" or "server", None as long as nothing says which.
+    done: bool, whether nothing more will be read.
     """
 
     def __init__(self):
@@ -39,8 +47,8 @@ class SshStream:
         self._segments = Segments(_MAX_HELD)
         self._buffer = bytearray()
         self._read = self._read_line
-        self._looked = 0  # octets of the buffer without an end of line
-        self._before = 0  # octets of text before the identification
+        self._looked = 0  # bytes of the buffer without an end of line
+        self._before = 0  # bytes of text before the identification
 
     def feed(self, sequence, data, payload_size):
         """Take one TCP segment; never raises.
@@ -130,7 +138,7 @@ class SshStream:
         return None
 
     def _key_exchange(self, payload):
-        """A message of the method: who sends it tells its role where no marker did."""
+        """A message of the key exchange method. It shows the role of its sender where no marker did."""
         value = messages.host_key(payload)
         if value:
             self.role = self.role or "server"

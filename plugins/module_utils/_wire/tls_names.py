@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The names of what TLS says in numbers: versions, cipher suites, groups, signature schemes, alerts.
+"""IANA's names of the numbers in TLS: versions, cipher suites, groups, signature schemes, alerts.
 
 Names are those of the IANA registries "TLS Parameters" as of 2025-06, without the suffix ``_RESERVED`` that IANA gives to what is no longer used.
-Asked when a document is written, never per handshake; the tables are read at the first question.
+Used when a profile is written, not for each handshake; each table is parsed when it is first used.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -61,7 +61,7 @@ _SIGNATURE_SCHEMES = """
     0x0911 slhdsa_sha2_128s slhdsa_sha2_128f slhdsa_sha2_192s slhdsa_sha2_192f slhdsa_sha2_256s slhdsa_sha2_256f
     0x0917 slhdsa_shake_128s slhdsa_shake_128f slhdsa_shake_192s slhdsa_shake_192f slhdsa_shake_256s slhdsa_shake_256f
 """
-# What TLS 1.2 may say besides: a hash and a signature algorithm (RFC 5246, 7.4.1.4.1; IANA tls-parameters-18 and -16)
+# Further codes of TLS 1.2: a hash and a signature algorithm (RFC 5246, 7.4.1.4.1; IANA tls-parameters-18 and -16)
 _HASHES = {1: "md5", 2: "sha1", 3: "sha224", 4: "sha256", 5: "sha384", 6: "sha512"}
 _SIGNATURES = {1: "rsa_pkcs1", 2: "dsa", 3: "ecdsa"}
 
@@ -86,7 +86,7 @@ _ALERTS = """
 
 
 def _table(*texts):
-    """The mapping that such lines are."""
+    """Parse such lines. :returns: dict of int -> str."""
     names = {}
     for line in "".join(texts).split("\n"):
         if line:
@@ -96,7 +96,7 @@ def _table(*texts):
 
 
 class _Names:
-    """A table that is made when first asked, for most runs on a host ask few of them."""
+    """A table that is parsed when it is first used: most runs use few of them."""
 
     def __init__(self, *texts):
         self._texts = texts
@@ -115,26 +115,41 @@ _ALERT_NAMES = _Names(_ALERTS)
 
 
 def version_name(code):
-    """The name of a protocol version (int, as in legacy_version or supported_versions), such as ``TLS 1.3`` or ``TLS 1.3 draft 28``; None: unknown."""
+    """The name of a protocol version, such as ``TLS 1.3`` or ``TLS 1.3 draft 28``.
+
+    :arg code: int, as in legacy_version or supported_versions.
+    :returns: str, or None where it is unknown.
+    """
     if code >> 8 == 0x7F and 1 <= code & 0xFF <= _LAST_DRAFT:
         return "TLS 1.3 draft %d" % (code & 0xFF)
     return _VERSIONS.get(code)
 
 
 def cipher_suite_name(code):
-    """The name of a cipher suite (int), such as ``TLS_AES_128_GCM_SHA256``; None: unknown."""
+    """The name of a cipher suite, such as ``TLS_AES_128_GCM_SHA256``.
+
+    :arg code: int.
+    :returns: str, or None where it is unknown.
+    """
     return _SUITE_NAMES.get(code)
 
 
 def group_name(code):
-    """The name of a key exchange group (int), such as ``x25519`` or ``X25519MLKEM768``; None: unknown."""
+    """The name of a key exchange group, such as ``x25519`` or ``X25519MLKEM768``.
+
+    :arg code: int.
+    :returns: str, or None where it is unknown.
+    """
     return _GROUP_NAMES.get(code)
 
 
 def signature_scheme_name(code):
-    """The name of a signature scheme (int), such as ``rsa_pss_rsae_sha256``; None: unknown.
+    """The name of a signature scheme, such as ``rsa_pss_rsae_sha256``.
 
     In TLS 1.2 the names of ECDSA schemes say nothing of the curve (RFC 8446, 4.2.3): ``ecdsa_secp256r1_sha256`` is ECDSA with SHA-256 there.
+
+    :arg code: int.
+    :returns: str, or None where it is unknown.
     """
     name = _SCHEME_NAMES.get(code)
     if name is None and code >> 8 in _HASHES and code & 0xFF in _SIGNATURES:
@@ -143,5 +158,9 @@ def signature_scheme_name(code):
 
 
 def alert_name(code):
-    """The name of an alert (int, its description octet), such as ``handshake_failure``; None: unknown."""
+    """The name of an alert, such as ``handshake_failure``.
+
+    :arg code: int, its description byte.
+    :returns: str, or None where it is unknown.
+    """
     return _ALERT_NAMES.get(code)

@@ -13,7 +13,7 @@ from .tls_connection import QUIET, TlsConnection
 
 _LONG_HEADER = 0x80  # RFC 9000, 17.2; a DTLS record begins with its content type, at most 25 (RFC 7983, 7)
 
-# Opening a QUIC datagram costs about a millisecond in Python. So many are opened at once, and so many each second from then on:
+# Decrypting a QUIC datagram costs about a millisecond in Python. So many are decrypted at once, and so many each second from then on:
 # one hundredth of a CPU.
 _BURST = 1000
 _PER_SECOND = 10
@@ -21,7 +21,10 @@ _SECOND = 1_000_000_000
 
 
 class QuicBudget:
-    """How many datagrams may be opened."""
+    """How many datagrams may be decrypted.
+
+    refused: int, datagrams that were not allowed.
+    """
 
     def __init__(self):
         self.refused = 0
@@ -29,7 +32,11 @@ class QuicBudget:
         self._time = None
 
     def allow(self, time):
-        """Whether one more may be, at this time (ns)."""
+        """Ask for one more, and count it.
+
+        :arg time: int, ns.
+        :returns: bool.
+        """
         if self._time is not None:
             self._left = min(_BURST, self._left + (time - self._time) * _PER_SECOND / _SECOND)
         self._time = time
@@ -45,11 +52,15 @@ class QuicConnection(TlsConnection):
 
     transport = "quic"
 
-    def __init__(self, event, flights, budget):
-        super().__init__(event, flights)
+    def __init__(self, event, states, budget):
+        """
+        :arg event: WireData, the first one.
+        :arg states: StatesByRandom of this host.
+        :arg budget: QuicBudget of all connections.
+        """
+        super().__init__(event, states)
         self._budget = budget
         self._client_sends = event.outgoing  # the first datagram of a connection is the client's
-        self._initials = QuicInitials()
         self._earlier = []
 
     def take(self, event):
@@ -59,18 +70,18 @@ class QuicConnection(TlsConnection):
             return
         from_client, unreadable = event.outgoing == self._client_sends, self._initials.unreadable
         messages = self._initials.feed(from_client, event.data)
-        if from_client and self._flight.complete() and self._initials.unreadable > unreadable:
+        if from_client and self._state.complete() and self._initials.unreadable > unreadable:
             self._earlier += super().results()
-            self._restart(event)
+            self._start_anew(event)
             messages = self._initials.feed(True, event.data)
         self._take_messages(messages, event)
 
-    def _restart(self, event):
-        self._forget(event)
+    def _start_anew(self, event):
+        super()._start_anew(event)
         self._initials = QuicInitials()
 
     def over(self, now):
-        """As TlsConnection's; the rest of its Initial packets is let pass."""
+        """As TlsConnection's, but only after QUIET: further Initial packets of the connection belong to it and not to another one."""
         return super().over(now) and (self._role is None or now - self.last > QUIET)
 
     def lost(self):
@@ -88,8 +99,9 @@ class DtlsConnection(TlsConnection):
 
     transport = "dtls"
 
-    def __init__(self, event, flights):
-        super().__init__(event, flights)
+    def __init__(self, event, states):
+        """As TlsConnection's."""
+        super().__init__(event, states)
         self._streams = {True: DtlsStream(), False: DtlsStream()}
 
     def take(self, event):
@@ -98,8 +110,14 @@ class DtlsConnection(TlsConnection):
         self._take_messages(self._streams[event.outgoing].feed(event.data), event)
 
 
-def udp_connection(event, flights, budget):
-    """The connection that a first datagram begins. :arg event: WireData. :arg flights: Flights. :arg budget: QuicBudget."""
+def udp_connection(event, states, budget):
+    """The connection that a datagram begins.
+
+    :arg event: WireData, the first one.
+    :arg states: StatesByRandom of this host.
+    :arg budget: QuicBudget of all connections.
+    :returns: QuicConnection or DtlsConnection.
+    """
     if event.data[0] & _LONG_HEADER:
-        return QuicConnection(event, flights, budget)
-    return DtlsConnection(event, flights)
+        return QuicConnection(event, states, budget)
+    return DtlsConnection(event, states)

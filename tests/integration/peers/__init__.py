@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Software that speaks TLS or SSH, as server and as client, and that tells what it negotiated: one file a stack.
+"""Software that speaks TLS or SSH, as server and as client, and that says what it negotiated: one file a stack.
 
-Each says it in its own words; here they become the names IANA has. What a stack can't tell is None, and is not compared.
+Each says it in its own words; here they become the names IANA has. What a stack does not say is None, and is not compared.
 """

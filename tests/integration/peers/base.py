@@ -15,9 +15,8 @@ import threading
 import time
 from typing import NamedTuple, Optional, Tuple
 
-from support import environment, run
-from support_pki import make_site, openssl
-
+from ..support.pki import make_site, openssl
+from ..support.programs import environment, run
 from . import names
 
 SOURCES = pathlib.Path(__file__).resolve().parent / "sources"
@@ -25,7 +24,7 @@ _PATIENCE = 60.0
 
 
 class Wanted(NamedTuple):
-    """What a client is told to do."""
+    """What a client is asked to do."""
 
     version: str  # "TLS 1.2", "TLS 1.3"
     sni: str
@@ -36,7 +35,7 @@ class Wanted(NamedTuple):
 
 
 class Said(NamedTuple):
-    """What one peer says of one connection. None: it can't tell."""
+    """What one peer says of one connection. None: it does not say."""
 
     stack: str
     role: str
@@ -48,7 +47,7 @@ class Said(NamedTuple):
     alpn: Optional[str] = None  # "" where none was negotiated
     resumed: Optional[bool] = None
     hello_retry: Optional[bool] = None
-    group_by: str = "told"  # or "allowed": the only one that this side allowed
+    group_by: str = "said"  # or "allowed": the only one that this side allowed
 
 
 class Site(NamedTuple):
@@ -175,7 +174,7 @@ def said_of_json(stack, text):
 
 
 def allowed(said, group):
-    """With the group, where the software can't tell it but had no other choice."""
+    """With the group, where the software does not say it but had no other choice."""
     return said._replace(group=group, group_by="allowed") if group and said.group is None and not said.resumed else said
 
 
@@ -184,8 +183,8 @@ class ProgramStack:
 
     name = ""
     versions = ("TLS 1.2", "TLS 1.3")
-    server_group = None  # the only group of its server, where that can't tell which was used
-    client_group = {}  # version: the group that its client is told to use
+    server_group = None  # the only group of its server, where that does not say which was used
+    client_group = {}  # version: the group that its client is asked to use
 
     def command(self):
         """The program, ready to run. It takes the JSON argument."""

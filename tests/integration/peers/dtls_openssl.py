@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import socket
 
-from support import run, tool
-
+from ..support.programs import run, tool
 from .base import serving
 from .openssl import parse_client, parse_trace
 

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import re
 
-from support import run, tool
-
+from ..support.programs import run, tool
 from . import names
 from .base import Said, free_port, serving
 

@@ -13,8 +13,8 @@ import subprocess
 import tempfile
 
 import pytest
-from support import run
 
+from ..support.programs import run
 from . import names
 from .base import SOURCES, ProgramStack, said_of_json, serving
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import functools
 import re
 
-from support import run, tool
+from ..support.programs import run, tool
 
 # Names that OpenSSL (and with it nginx, Python, node), GnuTLS and Java have for groups of the IANA registry "TLS Supported Groups".
 _GROUPS = {

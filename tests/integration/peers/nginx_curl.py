@@ -1,13 +1,12 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""nginx as server, which says everything in its log, and curl as client, which can't tell the group."""
+"""nginx as server, which says everything in its log, and curl as client, which does not say the group."""
 
 from __future__ import annotations
 
 import re
 
-from support import run, tool
-
+from ..support.programs import run, tool
 from . import names
 from .base import Said, allowed, free_port, serving
 

@@ -9,12 +9,11 @@ import pathlib
 import re
 from typing import FrozenSet, NamedTuple, Optional
 
-from support import run, tool
-
+from ..support.programs import run, tool
 from .base import free_port, serving
 
 HOST_KEYS = {"ed25519": ("ed25519", 256), "ecdsa": ("ecdsa", 384), "rsa": ("rsa", 3072)}  # file: (type, bits)
-# What ssh is told to allow, by the options that name it.
+# What ssh is asked to allow, by the options that name it.
 SSH_CHOICES = (
     ("KexAlgorithms=sntrup761x25519-sha512@openssh.com", "HostKeyAlgorithms=ssh-ed25519", "Ciphers=chacha20-poly1305@openssh.com"),
     ("KexAlgorithms=curve25519-sha256", "HostKeyAlgorithms=rsa-sha2-512", "Ciphers=aes256-gcm@openssh.com"),

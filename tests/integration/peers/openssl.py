@@ -9,8 +9,7 @@ import subprocess
 import tempfile
 import time
 
-from support import Ran, environment, run, tool
-
+from ..support.programs import Ran, environment, run, tool
 from . import names
 from .base import Said, serving
 
@@ -37,8 +36,8 @@ def _server_name(text):
     dump = re.findall(r"extension_type=server_name\(0\), length=\d+\n((?:\s+[0-9a-f]{4} - .*\n)+)", text)
     if not dump:
         return None
-    octets = bytes.fromhex("".join(re.split(r"\s{2,}", line.partition(" - ")[2])[0].replace("-", " ") for line in dump[-1].splitlines()))
-    return octets[5:].decode()
+    data = bytes.fromhex("".join(re.split(r"\s{2,}", line.partition(" - ")[2])[0].replace("-", " ") for line in dump[-1].splitlines()))
+    return data[5:].decode()
 
 
 class Openssl:

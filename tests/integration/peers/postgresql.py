@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PostgreSQL and psql: TLS begins after a request in plain text. pg_stat_ssl speaks for the server, \\conninfo for the client; nobody tells the group."""
+"""PostgreSQL and psql: TLS begins after a request in plain text. pg_stat_ssl speaks for the server, \\conninfo for the client; neither names the group."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import shutil
 import tempfile
 
 import pytest
-from support import environment, run, tool
 
+from ..support.programs import environment, run, tool
 from . import names
 from .base import Said, allowed, free_port, serving
 

@@ -4,8 +4,7 @@
 
 from __future__ import annotations
 
-from support import SYSTEM_PYTHON
-
+from ..support.programs import SYSTEM_PYTHON
 from .base import SOURCES, ProgramStack
 
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 import json
 import sys
 
-from support import run
-
+from ..support.programs import run
 from .base import SOURCES, allowed, said_of_json, serving
 
 

@@ -4,8 +4,7 @@
 
 from __future__ import annotations
 
-from support import SYSTEM_PYTHON, run
-
+from ..support.programs import SYSTEM_PYTHON, run
 from .base import SOURCES, allowed, said_of_json, serving
 
 _GROUP = "secp256r1"  # smtp_peer.py allows no other

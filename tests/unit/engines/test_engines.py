@@ -100,9 +100,9 @@ PARAMS = {"pid": [], "name": [], "unit": [], "container": [], "follow_children":
     ("max_events", 1000001, "max_events must be from 1 to 1000000"),
     ("pid", [0], "pid must be 1 or more, not 0"),
     ("pid", [5, -3], "pid must be 1 or more, not -3"),
-    ("name", [" "], "name holds an empty text"),
-    ("unit", [""], "unit holds an empty text"),
-    ("container", ["\t"], "container holds an empty text"),
+    ("name", [" "], "name contains an empty string"),
+    ("unit", [""], "unit contains an empty string"),
+    ("container", ["\t"], "container contains an empty string"),
     ("probes", dict.fromkeys(choose.PROBES, False), "every probe is disabled"),
 ])
 def test_options_out_of_bounds(option, value, message):

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files made by openssl; facts compared with what it prints. Other software's are in test_file_kinds_others.py."""
+"""Files made by openssl; facts compared with what it prints. Other software's are in test_kinds_others.py."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""No content raises, hangs or is taken for what it is not."""
+"""No content raises an exception, takes long or is misclassified."""
 
 from __future__ import annotations
 
@@ -125,13 +125,13 @@ def test_other_files(content):
         assert tuple(facts_of(content, name)) == (None, None, None, {})
 
 
-def test_random_binaries_are_nothing():
+def test_random_binaries_have_no_kind():
     for first in range(256):
         for length in (10, 600):
             assert facts_of(bytes((first,)) + os.urandom(length), b"/x/data.bin").kind is None
 
 
-def test_a_file_of_others_costs_one_read(tmp_path, monkeypatch):
+def test_an_unrelated_file_costs_one_read(tmp_path, monkeypatch):
     calls = []
     real = os.pread
     monkeypatch.setattr(os, "pread", lambda fd, length, offset: calls.append(length) or real(fd, length, offset))
@@ -147,12 +147,13 @@ def test_a_file_of_others_costs_one_read(tmp_path, monkeypatch):
     b"\xfe\xed\xfe\xed\0\0\0\2\x7f\xff\xff\xff" + bytes(1000000), b"\x05\x02" + b"\0\0\0\x01\0" * 400000, b"\x99\0\0" * 500000, b"\xb4\0" * 500000,
     b"-----BEGIN OPENSSH PRIVATE KEY-----\n" + b"A" * 2000000, b"-----BEGIN " + b"A" * 2000000, b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n" + b"mDMEAAAA" * 100000,
     b"\x30\x83\x1e\x84\x7b\x30\x83\x1e\x84\x76" + b"\x30\x00" * 999999, b"|1|a " * 300000,
+    b"PuTTY-User-Key-File-3: ssh-rsa\nEncryption: none\nComment: x\nPublic-Lines: 999\n" + (b"A" * 1000 + b"\n") * 999,
 ])
 def test_bounded_time(content):
     started = time.perf_counter()
     for name in (b"/x/a.pem", b"/x/known_hosts"):
         check(content, name)
-    assert time.perf_counter() - started < 5
+    assert time.perf_counter() - started < 3
 
 
 def test_names():
@@ -171,7 +172,7 @@ def test_names():
     assert tuple(classify_name(b"")) == (None, None, None, {})
 
 
-def test_an_empty_file_is_told_by_its_name():
+def test_an_empty_file_is_classified_by_its_name():
     assert facts_of(b"", b"/x/server.key")[:2] == ("private_key", "name")
     assert facts_of(b"", b"/x/nothing").kind is None
     assert facts_of(b"[default]\n", b"/etc/ssl/openssl.cnf")[:2] == ("config", "name")

@@ -264,6 +264,38 @@ def test_unusual_line_width(tmp_path, monkeypatch, width):
     assert found.kind == "private_key"
 
 
+@needs_openssl
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("algorithm", ["ed25519", "x25519", "ed448"])
+def test_a_short_key_in_lines_of_any_width(tmp_path, monkeypatch, algorithm, line_end):
+    """The public part of these keys is too short to show the width of most lines, and their secret is at the end."""
+    key, certificate, path = tmp_path / "key", tmp_path / "certificate", tmp_path / "both.pem"
+    run("openssl", "genpkey", "-algorithm", algorithm, "-out", str(key))
+    run("openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-keyout", str(tmp_path / "other"), "-subj", "/CN=x", "-out", str(certificate))
+    der = decoded(key.read_bytes(), b"PRIVATE KEY")
+    text = base64.b64encode(der)
+    for width in list(range(4, 80)) + [200]:
+        lines = line_end.join(text[offset:offset + width] for offset in range(0, len(text), width))
+        data = line_end.join([b"-----BEGIN PRIVATE KEY-----", lines, b"-----END PRIVATE KEY-----", b""])
+        path.write_bytes(data + certificate.read_bytes())
+        found, seen = recorded(path, monkeypatch)
+        assert not seen & characters_of(data, b"PRIVATE KEY", 16, len(der))
+        assert found.kind == "private_key"
+        if width == 64:
+            assert found.facts["also"] == ["certificate"] and "truncated" not in found.facts
+
+
+@pytest.mark.parametrize("label", [b"OPENSSH PRIVATE KEY", b"ANY PRIVATE KEY"])
+@pytest.mark.parametrize("tail", [b"", b"\n", b"\r\n", b"\n-----END %s-----", b"\n-----END %s-----\n", b"\r\n-----END %s-----\r\n"])
+def test_a_key_without_an_end_line(tmp_path, monkeypatch, label, tail):
+    path = tmp_path / "key"
+    front = b"-----BEGIN " + label + b"-----\n" + base64.b64encode(b"openssh-key-v1\0" + bytes(range(1, 202)))
+    path.write_bytes(front + (tail % label if tail.strip() else tail))
+    found, seen = recorded(path, monkeypatch)
+    assert len(seen & set(range(len(front) - 150, len(front)))) <= (0 if tail.strip() else 1)
+    assert ("truncated" in found.facts) == (not tail.strip())
+
+
 def test_a_bare_secret_is_hardly_read(tmp_path, monkeypatch):
     for name in ("private.key", "wg0.conf", "app.json"):
         path = tmp_path / name

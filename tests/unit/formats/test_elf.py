@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ELF reader against this machine's own files, files built here, and damaged ones."""
+"""`ElfFile` on this machine's own files, on files built here, and on damaged ones."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import shutil
 import struct
 import subprocess
 import sys
+import time
+import tracemalloc
 
 import pytest
 from ansible_collections.cryptofleet.audit.plugins.module_utils._formats import elf as elf_module
@@ -236,12 +238,56 @@ def test_big_endian(tmp_path):
         assert elf.build_id() is None
 
 
-def test_a_chain_without_end_is_left(tmp_path):
+def test_a_cyclic_chain_ends(tmp_path):
     data = bytearray(big_endian_32())
     data[0x240:0x254] = struct.pack(">IIIII", 1, 2, 1, 0, 1)  # symbol 1 follows itself
     (tmp_path / "x").write_bytes(data)
     with ElfFile.open(str(tmp_path / "x")) as elf:
         assert elf.symbols(["g"]) == {}
+
+
+def test_a_table_without_a_hash_is_scanned_for_the_names_only(tmp_path):
+    """A crafted .dynsym: each of its names is one byte shorter than the one before, so that all together are much longer than the file."""
+    data = bytearray(big_endian_32())
+    count, strings = 8000, 0x400
+    symbols = strings + 12000
+    table = symbols + 16 * count
+    data.extend(bytes(table + 40 - len(data)))
+    data[strings:strings + 12000] = b"x" * 11996 + b"\0f\0\0"
+    for number in range(count):
+        struct.pack_into(">IIIBBH", data, symbols + 16 * number, 4000 + number, 0x1100, 4, 0x12, 0, 1)
+    struct.pack_into(">IIIBBH", data, symbols + 16, 11997, 0x1100, 4, 0x12, 0, 1)
+    struct.pack_into(">IIIIIIIIII", data, table, 0, 11, 2, 0, symbols, 16 * count, 0, 0, 0, 16)  # SHT_DYNSYM
+    data[32:36] = struct.pack(">I", table)  # e_shoff
+    data[46:52] = struct.pack(">HHH", 40, 1, 0)  # e_shentsize, e_shnum, e_shstrndx
+    data[68:76] = struct.pack(">II", len(data), len(data))  # the loaded segment
+    for number, (tag, value) in enumerate(((5, 0x1000 + strings), (6, 0x1000 + symbols), (10, 12000), (0, 0), (0, 0))):
+        struct.pack_into(">II", data, 0x260 + 8 * number, tag, value)
+    (tmp_path / "x").write_bytes(data)
+    with ElfFile.open(str(tmp_path / "x")) as elf:
+        tracemalloc.start()
+        try:
+            assert elf.symbols(["f", "g"]) == {"f": (0x100, 4)}
+            assert tracemalloc.get_traced_memory()[1] < 2 << 20
+        finally:
+            tracemalloc.stop()
+
+
+def test_crafted_tables_cost_a_bounded_time(tmp_path):
+    data = bytearray(big_endian_32())
+    data[0x240:0x254] = struct.pack(">IIIII", 1, 2, 1, 0, 1)  # one chain for all names, without an end
+    (tmp_path / "x").write_bytes(data)
+    began = time.monotonic()
+    with ElfFile.open(str(tmp_path / "x")) as elf, pytest.raises(ElfError, match="too long"):
+        elf.symbols(["name_%d" % number for number in range(1000)])
+    assert time.monotonic() - began < 5
+    headers = len(data)
+    data[28:32] = struct.pack(">I", headers)  # e_phoff
+    data[44:46] = struct.pack(">H", 200)  # e_phnum
+    data += data[52:84] * 200
+    (tmp_path / "x").write_bytes(data)
+    with pytest.raises(ElfError, match="200 loaded segments"):
+        ElfFile.open(str(tmp_path / "x"))
 
 
 def test_hashes():

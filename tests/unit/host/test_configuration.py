@@ -16,11 +16,11 @@ from ansible_collections.cryptofleet.audit.tests.unit.support.host_world import 
 
 def values(settings):
     """keyword -> list of values of those that are set."""
-    told = {}
+    result = {}
     for setting in settings:
         if setting["value"] is not None:
-            told.setdefault(setting["keyword"], []).append(setting["value"])
-    return told
+            result.setdefault(setting["keyword"], []).append(setting["value"])
+    return result
 
 
 class TestRhel9:
@@ -34,17 +34,17 @@ class TestRhel9:
             "openssl_provider_present": True, "unreadable": []}
 
     def test_policy(self, host):
-        told = read_crypto_policies(host.reader())
-        assert (told["present"], told["configured"], told["effective"], told["policy"]) == (True, "FIPS:OSPP", "FIPS:OSPP", "FIPS")
-        assert told["subpolicies"] == [{"name": "OSPP"}] and told["own_policies"] == [{"name": "OWN.pmod"}]
-        assert told["back_ends"] == [
+        result = read_crypto_policies(host.reader())
+        assert (result["present"], result["configured"], result["effective"], result["policy"]) == (True, "FIPS:OSPP", "FIPS:OSPP", "FIPS")
+        assert result["subpolicies"] == [{"name": "OSPP"}] and result["own_policies"] == [{"name": "OWN.pmod"}]
+        assert result["back_ends"] == [
             {"name": "gnutls", "policy": None}, {"name": "libreswan", "policy": "FIPS"}, {"name": "opensshserver", "policy": None},
             {"name": "opensslcnf", "policy": None}]
 
     def test_openssl(self, host):
-        told = read_openssl(host.reader())
-        assert [config["path"] for config in told["configs"]] == ["/etc/pki/tls/openssl.cnf"], "a link is the same file"
-        config = told["configs"][0]
+        result = read_openssl(host.reader())
+        assert [config["path"] for config in result["configs"]] == ["/etc/pki/tls/openssl.cnf"], "a link is the same file"
+        config = result["configs"][0]
         assert [file["path"] for file in config["files"]] == ["/etc/pki/tls/openssl.cnf", "/etc/crypto-policies/back-ends/opensslcnf.config"]
         tls = config["tls"]
         assert (tls["security_level"], tls["min_protocol"], tls["max_protocol"]) == (2, "TLSv1.2", "TLSv1.3")
@@ -53,19 +53,19 @@ class TestRhel9:
         assert config["providers"] == [{"activated": True, "name": "default", "module": None},
                                        {"activated": True, "name": "fips", "module": "/usr/lib64/ossl-modules/fips.so"}]
         assert config["default_properties"] == "fips=yes" and config["fips_mode"] is None
-        assert [module["name"] for module in told["modules"]] == ["fips", "legacy"] and told["engines"] == [] == told["unreadable"]
+        assert [module["name"] for module in result["modules"]] == ["fips", "legacy"] and result["engines"] == [] == result["unreadable"]
 
     def test_gnutls(self, host):
-        told = read_gnutls(host.reader())
-        assert [(line["section"], line["name"], line["value"]) for line in told["settings"]] == [
+        result = read_gnutls(host.reader())
+        assert [(line["section"], line["name"], line["value"]) for line in result["settings"]] == [
             ("global", "override-mode", "allowlist"), ("overrides", "secure-hash", "SHA256"), ("overrides", "tls-enabled-group", "GROUP-SECP256R1"),
             ("priorities", "SYSTEM", "NONE")]
 
     def test_sshd_has_the_back_end_of_the_policy(self, host):
-        told = read_sshd(host.reader())
-        assert values(told["settings"]) == {"Ciphers": ["aes256-gcm@openssh.com,aes256-ctr"], "MACs": ["hmac-sha2-256"],
+        result = read_sshd(host.reader())
+        assert values(result["settings"]) == {"Ciphers": ["aes256-gcm@openssh.com,aes256-ctr"], "MACs": ["hmac-sha2-256"],
                                             "CASignatureAlgorithms": ["rsa-sha2-256"], "RequiredRSASize": ["2048"]}
-        ciphers = next(setting for setting in told["settings"] if setting["keyword"] == "Ciphers")
+        ciphers = next(setting for setting in result["settings"] if setting["keyword"] == "Ciphers")
         assert (ciphers["source"], ciphers["line"]) == ("/etc/crypto-policies/back-ends/opensshserver.config", 1)
 
     def test_rhel8_gives_sshd_its_policy_on_the_command_line(self, host):
@@ -79,10 +79,10 @@ class TestRhel9:
         assert values(read_sshd(host.reader())["settings"]) == {"Ciphers": ["3des-cbc"], "MACs": ["hmac-sha1"]}
 
     def test_kernel(self, host):
-        told = read_kernel(host.reader())["algorithms"]
-        assert [(entry["name"], entry["type"], entry["internal"], entry["fips_allowed"], entry["selftest"]) for entry in told] == [
+        result = read_kernel(host.reader())["algorithms"]
+        assert [(entry["name"], entry["type"], entry["internal"], entry["fips_allowed"], entry["selftest"]) for entry in result] == [
             ("__ecb(aes)", "skcipher", True, False, "passed"), ("gcm(aes)", "aead", False, True, "passed"), ("md5", "shash", False, None, "unknown")]
-        assert [driver["module"] for driver in told[1]["drivers"]] == ["gcm", "aesni_intel"]
+        assert [driver["module"] for driver in result[1]["drivers"]] == ["gcm", "aesni_intel"]
 
 
 class TestDebianAndUbuntu:
@@ -99,11 +99,11 @@ class TestDebianAndUbuntu:
         assert read_crypto_policies(host.reader())["present"] is False
 
     def test_ubuntu_sshd(self, tmp_path):
-        told = read_sshd(ubuntu2204(tmp_path).reader())
-        assert values(told["settings"]) == {"Ciphers": ["-*cbc"], "KexAlgorithms": ["curve25519-sha256"], "HostKey": ["/etc/ssh/ssh_host_ed25519_key"]}
-        assert [(block["criteria"], values(block["settings"])) for block in told["match_blocks"]] == [
+        result = read_sshd(ubuntu2204(tmp_path).reader())
+        assert values(result["settings"]) == {"Ciphers": ["-*cbc"], "KexAlgorithms": ["curve25519-sha256"], "HostKey": ["/etc/ssh/ssh_host_ed25519_key"]}
+        assert [(block["criteria"], values(block["settings"])) for block in result["match_blocks"]] == [
             ("Match User backup", {"PubkeyAcceptedAlgorithms": ["+ssh-rsa"]})]
-        default = next(setting for setting in told["settings"] if setting["keyword"] == "MACs")
+        default = next(setting for setting in result["settings"] if setting["keyword"] == "MACs")
         assert default == {"keyword": "MACs", "line": None, "value": None, "source": "default"}
 
     def test_debian(self, tmp_path):
@@ -112,7 +112,7 @@ class TestDebianAndUbuntu:
         assert (tls["min_protocol"], tls["security_level"]) == ("TLSv1.2", 2)
         assert read_fips(host.reader(), read_openssl(host.reader()))["kernel"] is None
 
-    def test_a_host_without_anything_says_so(self, tmp_path):
+    def test_a_host_without_any_configuration(self, tmp_path):
         reader = Host(tmp_path).reader
         assert read_openssl(reader()) == {"configs": [], "modules": [], "engines": [], "unreadable": []}
         assert read_sshd(reader())["path"] is None and read_ssh(reader())["path"] is None and read_gnutls(reader())["path"] is None
@@ -157,17 +157,17 @@ default::f = here
 
     @pytest.mark.parametrize("line, source, reason", [
         (".include /etc/ssl/openssl.cnf", "/etc/ssl/openssl.cnf", "too many includes"),
-        (".include = other.cnf", "/etc/ssl/openssl.cnf", "relative path"),
+        (".include = other.cnf", "/etc/ssl/openssl.cnf", "relative include"),
         (".include /nowhere.cnf", "/nowhere.cnf", "could not be read"),
     ])
-    def test_what_is_not_followed_is_said(self, tmp_path, line, source, reason):
+    def test_an_include_that_is_not_read_is_reported(self, tmp_path, line, source, reason):
         self.config(tmp_path, "openssl_conf = x\n" + line + "\n")
         assert [(entry["source"], reason in entry["reason"]) for entry in self.reader.unreadable()] == [(source, True)]
 
     def test_commands_have_any_case_and_the_last_one_counts(self, tmp_path):
-        told = tls_defaults(self.config(tmp_path, "openssl_conf=i\n[i]\nssl_conf=m\n[m]\nsystem_default=d\n[d]\nminprotocol=TLSv1\n1.MinProtocol=TLSv1.2\n"
+        result = tls_defaults(self.config(tmp_path, "openssl_conf=i\n[i]\nssl_conf=m\n[m]\nsystem_default=d\n[d]\nminprotocol=TLSv1\n1.MinProtocol=TLSv1.2\n"
                                                   "CURVES=X25519\nCipherString=ALL:@SECLEVEL=0:@SECLEVEL=1\n"))
-        assert (told["min_protocol"], told["groups"], told["security_level"]) == ("TLSv1.2", "X25519", 1)
+        assert (result["min_protocol"], result["groups"], result["security_level"]) == ("TLSv1.2", "X25519", 1)
 
     def test_a_provider_may_be_switched_off(self, tmp_path):
         host = Host(tmp_path)
@@ -199,35 +199,35 @@ class TestSshGrammar:
         assert values(self.sshd(tmp_path, text)["settings"]) == expected
 
     def test_a_block_of_an_included_file_ends_with_it(self, tmp_path):
-        told = self.sshd(tmp_path, "Include one.conf\nMACs b\n", **{"one.conf": "Match User x\nPubkeyAcceptedAlgorithms p\n"})
-        assert values(told["settings"]) == {"MACs": ["b"]} and len(told["match_blocks"]) == 1
+        result = self.sshd(tmp_path, "Include one.conf\nMACs b\n", **{"one.conf": "Match User x\nPubkeyAcceptedAlgorithms p\n"})
+        assert values(result["settings"]) == {"MACs": ["b"]} and len(result["match_blocks"]) == 1
 
     def test_an_include_in_a_block_holds_where_the_block_does(self, tmp_path):
-        told = self.sshd(tmp_path, "Match User x\nInclude one.conf\nMatch all\nMACs b\n", **{"one.conf": "CASignatureAlgorithms p\n"})
-        assert values(told["settings"]) == {"MACs": ["b"]}
-        assert values(told["match_blocks"][0]["settings"]) == {"CASignatureAlgorithms": ["p"]}
+        result = self.sshd(tmp_path, "Match User x\nInclude one.conf\nMatch all\nMACs b\n", **{"one.conf": "CASignatureAlgorithms p\n"})
+        assert values(result["settings"]) == {"MACs": ["b"]}
+        assert values(result["match_blocks"][0]["settings"]) == {"CASignatureAlgorithms": ["p"]}
 
     def test_it_includes_itself(self, tmp_path):
-        told = self.sshd(tmp_path, "Ciphers a\nInclude sshd_config sshd_config\n")
-        assert values(told["settings"]) == {"Ciphers": ["a"]} and "too many includes" in told["unreadable"][0]["reason"]
+        result = self.sshd(tmp_path, "Ciphers a\nInclude sshd_config sshd_config\n")
+        assert values(result["settings"]) == {"Ciphers": ["a"]} and "too many includes" in result["unreadable"][0]["reason"]
 
     def test_client(self, tmp_path):
         host = Host(tmp_path)
         host.put("/etc/ssh/ssh_config", "Host old\n Ciphers 3des-cbc\nHost *\n Ciphers aes256-ctr\n Include ~/own\n")
-        told = read_ssh(host.reader())
-        assert values(told["settings"]) == {"Ciphers": ["aes256-ctr"]}
-        assert [(block["criteria"], values(block["settings"])) for block in told["match_blocks"]] == [("Host old", {"Ciphers": ["3des-cbc"]})]
+        result = read_ssh(host.reader())
+        assert values(result["settings"]) == {"Ciphers": ["aes256-ctr"]}
+        assert [(block["criteria"], values(block["settings"])) for block in result["match_blocks"]] == [("Host old", {"Ciphers": ["3des-cbc"]})]
 
-    def test_host_keys_are_told_from_their_public_half(self, tmp_path):
+    def test_host_keys_are_described_by_their_pub_files(self, tmp_path):
         host = Host(tmp_path)
         host.put("/etc/ssh/sshd_config", "")
         host.put("/etc/ssh/ssh_host_ed25519_key.pub", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK0wmN/Cr3JXqmLW7u+g9pTh+wyqDHpSQEIQczXkVx9q root@host\n")
         host.put("/etc/ssh/ssh_host_rsa_key.pub", "rubbish\n")
         host.fifo("/etc/ssh/ssh_host_ed25519_key")
-        told = read_sshd(host.reader())
-        assert [(key["path"], key["key_type"], key["key_bits"]) for key in told["host_keys"]] == [
+        result = read_sshd(host.reader())
+        assert [(key["path"], key["key_type"], key["key_bits"]) for key in result["host_keys"]] == [
             ("/etc/ssh/ssh_host_ed25519_key.pub", "ssh-ed25519", 256), ("/etc/ssh/ssh_host_rsa_key.pub", None, None)]
-        assert [entry["source"] for entry in told["unreadable"]] == ["/etc/ssh/ssh_host_rsa_key.pub"]
+        assert [entry["source"] for entry in result["unreadable"]] == ["/etc/ssh/ssh_host_rsa_key.pub"]
 
 
 def test_wireguard_interfaces(tmp_path):
@@ -235,8 +235,8 @@ def test_wireguard_interfaces(tmp_path):
     host.put("/sys/class/net/wg0/uevent", "DEVTYPE=wireguard\nINTERFACE=wg0\nIFINDEX=9\n")
     host.put("/sys/class/net/lo/uevent", "INTERFACE=lo\nIFINDEX=1\n")
     host.put("/sys/class/net/bonding_masters", "")
-    told = read_wireguard(host.reader())
-    assert told["interfaces"] == [{"name": "wg0"}] and told["algorithms"]["cipher"] == "ChaCha20-Poly1305" and told["unreadable"] == []
+    result = read_wireguard(host.reader())
+    assert result["interfaces"] == [{"name": "wg0"}] and result["algorithms"]["cipher"] == "ChaCha20-Poly1305" and result["unreadable"] == []
 
 
 def test_ktls_counters(tmp_path):
@@ -248,5 +248,5 @@ def test_ktls_counters(tmp_path):
 def test_more_algorithms_than_are_listed(tmp_path):
     host = Host(tmp_path)
     host.put("/proc/crypto", "".join(CRYPTO.replace("md5", "md5-%d" % number) for number in range(400)))
-    told = read_kernel(host.reader())
-    assert len(told["algorithms"]) == 300 and "402 algorithms" in told["unreadable"][0]["reason"]
+    result = read_kernel(host.reader())
+    assert len(result["algorithms"]) == 300 and "402 algorithms" in result["unreadable"][0]["reason"]

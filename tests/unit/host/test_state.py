@@ -12,14 +12,16 @@ import tempfile
 import time
 
 import pytest
+from ansible_collections.cryptofleet.audit.plugins.module_utils._host import reader as reader_module
 from ansible_collections.cryptofleet.audit.plugins.module_utils._host import storage, trust_store
+from ansible_collections.cryptofleet.audit.plugins.module_utils._host.host_crypto import read_host_crypto, shorten
 from ansible_collections.cryptofleet.audit.plugins.module_utils._host.modules import read_modules, signature_facts
 from ansible_collections.cryptofleet.audit.plugins.module_utils._host.openssl import read_openssl
-from ansible_collections.cryptofleet.audit.plugins.module_utils._host.read import bounded, read_host_crypto
 from ansible_collections.cryptofleet.audit.plugins.module_utils._host.reader import Reader
+from ansible_collections.cryptofleet.audit.plugins.module_utils._host.ssh import read_sshd
 from ansible_collections.cryptofleet.audit.plugins.module_utils._host.storage import read_storage
 from ansible_collections.cryptofleet.audit.plugins.module_utils._host.trust_store import read_trust_store, weaknesses
-from ansible_collections.cryptofleet.audit.plugins.module_utils._report.redact import redact_path
+from ansible_collections.cryptofleet.audit.plugins.module_utils._report.redact import Redactor
 from ansible_collections.cryptofleet.audit.plugins.module_utils._window.options import document_options, request_from, target_options, window_options
 from ansible_collections.cryptofleet.audit.plugins.plugin_utils import _schema
 from ansible_collections.cryptofleet.audit.tests.unit.host.test_luks import luks1, luks2
@@ -62,15 +64,15 @@ class TestStorage:
         host.put("/dev/sda", bytes(4096))
         host.put("/dev/sda2", luks2())
         host.put("/dev/nvme0n1", luks1())
-        told = read_storage(host.reader())
-        assert told["mappings"] == [{"device": "dm-0", "type": "LUKS2", "underlying": ["sda2"], "name": "root"},
+        result = read_storage(host.reader())
+        assert result["mappings"] == [{"device": "dm-0", "type": "LUKS2", "underlying": ["sda2"], "name": "root"},
                                     {"device": "dm-2", "type": "PLAIN", "underlying": [], "name": "swap"}]
-        assert [(header["device"], header["version"], header["cipher"]) for header in told["luks"]] == [
+        assert [(header["device"], header["version"], header["cipher"]) for header in result["luks"]] == [
             ("nvme0n1", 1, "aes-xts-plain64"), ("sda2", 2, "aes-xts-plain64")]
-        assert [entry["source"] for entry in told["unreadable"]] == ["/dev/dm-2"]
+        assert [entry["source"] for entry in result["unreadable"]] == ["/dev/dm-2"]
         assert ("sda2", (8, 2)) in self.opened and not {"sr0", "loop0"}.intersection(name for name, _number in self.opened)
 
-    def test_a_disk_that_udev_knows_to_be_something_else_is_not_woken(self, host):
+    def test_a_disk_that_udev_knows_to_hold_something_else_is_not_opened(self, host):
         self.disk(host, "sda", "8:0")
         self.disk(host, "sdb", "8:16")
         host.put("/run/udev/data/b8:0", "S:x\nE:ID_FS_TYPE=ext4\n")
@@ -78,12 +80,21 @@ class TestStorage:
         host.put("/dev/sdb", luks1())
         assert [header["device"] for header in read_storage(host.reader())["luks"]] == ["sdb"] and self.opened == [("sdb", (8, 16))]
 
-    def test_what_cannot_be_read_is_said(self, host):
+    def test_a_device_that_cannot_be_read_is_reported(self, host):
         self.disk(host, "sda", "8:0")
         self.disk(host, "sdb", "8:16")
         host.put("/dev/sdb", luks2()[:5000])
         assert {entry["source"]: entry["reason"] for entry in read_storage(host.reader())["unreadable"]} == {
             "/dev/sda": "No such file or directory", "/dev/sdb": "LUKS: header cut short"}
+
+    def test_a_suspended_device_is_not_opened(self, host):
+        self.disk(host, "dm-0", "254:0")
+        host.put("/dev/dm-0", luks1())
+        host.put("/sys/block/dm-0/dm/suspended", "1\n")
+        result = read_storage(host.reader())
+        assert result["luks"] == [] and not self.opened and "suspended" in result["unreadable"][0]["reason"]
+        host.put("/sys/block/dm-0/dm/suspended", "0\n")
+        assert len(read_storage(host.reader())["luks"]) == 1
 
     def test_only_the_very_block_device_is_opened(self, tmp_path):
         host = Host(tmp_path)
@@ -91,8 +102,8 @@ class TestStorage:
         host.put("/dev/sda", luks1())
         self.disk(host, "sdb", "8:16")
         host.fifo("/dev/sdb")
-        told = read_storage(host.reader())
-        assert told["luks"] == [] and {entry["reason"] for entry in told["unreadable"]} == {"Block device required"}
+        result = read_storage(host.reader())
+        assert result["luks"] == [] and {entry["reason"] for entry in result["unreadable"]} == {"Block device required"}
 
 
 class TestModules:
@@ -106,27 +117,27 @@ class TestModules:
         host.put("/boot/config-6.1.0", "CONFIG_MODULES=y\nCONFIG_MODULE_SIG=y\n# CONFIG_MODULE_SIG_FORCE is not set\nCONFIG_MODULE_SIG_HASH=\"sha512\"\n")
         host.put("/lib/modules/6.1.0/modules.dep", "kernel/fs/ext4/ext4.ko: kernel/lib/crc16.ko\nextra/zfs.ko.zst:\n../../etc/zfs.ko:\n")
         host.put("/lib/modules/6.1.0/kernel/fs/ext4/ext4.ko", b"\x7fELF")
-        told = read_modules(host.reader(), "6.1.0")
-        assert (told["signature_enforced"], told["lockdown"], told["loaded"], told["unsigned"]) == (True, "integrity", 2, ["zfs"])
-        assert told["config"] == {"modules": True, "module_sig": True, "module_sig_force": False, "path": "/boot/config-6.1.0", "module_sig_hash": "sha512"}
-        assert [(entry["module"], entry["signed"]) for entry in told["signatures"]] == [("ext4", False), ("zfs", None)]
-        assert [(entry["source"], "zstd" in entry["reason"]) for entry in told["unreadable"]] == [("/lib/modules/6.1.0/extra/zfs.ko.zst", True)]
+        result = read_modules(host.reader(), "6.1.0")
+        assert (result["signature_enforced"], result["lockdown"], result["loaded"], result["unsigned"]) == (True, "integrity", 2, ["zfs"])
+        assert result["config"] == {"modules": True, "module_sig": True, "module_sig_force": False, "path": "/boot/config-6.1.0", "module_sig_hash": "sha512"}
+        assert [(entry["module"], entry["signed"]) for entry in result["signatures"]] == [("ext4", False), ("zfs", None)]
+        assert [(entry["source"], "zstd" in entry["reason"]) for entry in result["unreadable"]] == [("/lib/modules/6.1.0/extra/zfs.ko.zst", True)]
 
     def test_a_packed_configuration(self, tmp_path):
         host = Host(tmp_path)
         host.put("/proc/config.gz", gzip.compress(b"CONFIG_MODULES=y\n"))
         assert read_modules(host.reader(), "6")["config"]["modules"] is True
         host.put("/proc/config.gz", b"rubbish")
-        told = read_modules(host.reader(), "6")
-        assert told["config"] is None and "gzip" in told["unreadable"][0]["reason"]
+        result = read_modules(host.reader(), "6")
+        assert result["config"] is None and "gzip" in result["unreadable"][0]["reason"]
 
     def test_a_bomb_is_not_unpacked(self, tmp_path):
         host = Host(tmp_path)
         host.put("/proc/modules", "big 1\n")
         host.put("/lib/modules/6/modules.dep", "big.ko.gz:\n")
         host.put("/lib/modules/6/big.ko.gz", gzip.compress(bytes(64 << 20)))
-        told = read_modules(host.reader(), "6")
-        assert told["signatures"][0]["signed"] is None and "unpacked" in told["unreadable"][0]["reason"]
+        result = read_modules(host.reader(), "6")
+        assert result["signatures"][0]["signed"] is None and "decompressed" in result["unreadable"][0]["reason"]
 
     @pytest.mark.parametrize("data, signed", [(b"", False), (b"\x7fELF", False)])
     def test_unsigned(self, data, signed):
@@ -151,7 +162,7 @@ class TestTrustStore:
     def pem(self, content):
         return b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(content) + b"-----END CERTIFICATE-----\n"
 
-    def test_rubbish_is_counted(self, tmp_path):
+    def test_malformed_roots_are_counted(self, tmp_path):
         host = Host(tmp_path)
         host.put("/etc/ssl/certs/ca-certificates.crt", self.pem(b"rubbish") + b"# comment\n" + self.pem(b"more"))
         host.link("/etc/ssl/cert.pem", "certs/ca-certificates.crt")
@@ -165,25 +176,25 @@ class TestTrustStore:
         seen = []
         real = os.pread
         monkeypatch.setattr(os, "pread", lambda fd, length, offset: seen.append(real(fd, length, offset)) or seen[-1])
-        told = read_trust_store(host.reader(), "2026-01-01T00:00:00Z")
-        assert told["bundles"][0]["roots"] == 1 and "no certificate" in told["unreadable"][0]["reason"]
+        result = read_trust_store(host.reader(), "2026-01-01T00:00:00Z")
+        assert result["bundles"][0]["roots"] == 1 and "not a certificate" in result["unreadable"][0]["reason"]
         assert secret[:40] not in b"".join(seen)
 
-    def test_more_roots_than_are_looked_at(self, tmp_path, monkeypatch):
+    def test_more_roots_than_are_read(self, tmp_path, monkeypatch):
         monkeypatch.setattr(trust_store, "_MAX_ROOTS", 2)
         host = Host(tmp_path)
         host.put("/etc/ssl/certs/ca-certificates.crt", self.pem(b"x") * 3)
-        told = read_trust_store(host.reader(), "2026-01-01T00:00:00Z")
-        assert told["bundles"][0]["roots"] == 2 and "more than 2" in told["unreadable"][0]["reason"]
+        result = read_trust_store(host.reader(), "2026-01-01T00:00:00Z")
+        assert result["bundles"][0]["roots"] == 2 and "more than 2" in result["unreadable"][0]["reason"]
 
 
-PLACES = ["/etc/ssl/openssl.cnf", "/etc/pki/tls/openssl.cnf", "/etc/crypto-policies/config", "/etc/crypto-policies/state/current", "/etc/gnutls/config",
+PATHS = ["/etc/ssl/openssl.cnf", "/etc/pki/tls/openssl.cnf", "/etc/crypto-policies/config", "/etc/crypto-policies/state/current", "/etc/gnutls/config",
           "/etc/ssh/sshd_config", "/etc/ssh/ssh_config", "/etc/ssh/ssh_host_rsa_key.pub", "/etc/ssl/certs/ca-certificates.crt", "/proc/crypto",
           "/proc/cmdline", "/proc/modules", "/proc/net/tls_stat", "/proc/net/xfrm_stat", "/proc/config.gz", "/sys/kernel/security/lockdown",
           "/sys/class/net/x/uevent", "/usr/lib/systemd/system/sshd.service", "/sys/block/dm-0/dm/uuid", "/sys/block/sda/dev", "/proc/sys/crypto/fips_enabled"]
 
 
-def document(profile, root, show_path=bytes):
+def host_crypto(profile, root, show_path=bytes):
     """A whole valid profile with this host_crypto: what the controller would see."""
     profile["host_crypto"] = read_host_crypto(show_path, str(root))
     _schema.validate(profile, "profile")
@@ -198,40 +209,53 @@ class TestHostile:
     ])
     def test_any_content_anywhere(self, tmp_path, profile, content):
         host = Host(tmp_path)
-        for path in PLACES:
+        for path in PATHS:
             host.put(path, content)
         began = time.monotonic()
-        told = document(profile, tmp_path)
-        assert time.monotonic() - began < 20 and len(json.dumps(told)) < 110000
+        result = host_crypto(profile, tmp_path)
+        assert time.monotonic() - began < 20 and len(json.dumps(result)) < 110000
 
     def test_fifos_folders_and_loops_of_links(self, tmp_path, profile):
         host = Host(tmp_path)
-        for number, path in enumerate(PLACES):
+        for number, path in enumerate(PATHS):
             if number % 3 == 0:
                 host.fifo(path)
             elif number % 3 == 1:
                 host.put(path + "/x")
             else:
                 host.link(path, os.path.basename(path))
-        told = document(profile, tmp_path)
-        reasons = {entry["reason"] for part in told.values() for entry in part["unreadable"]}
+        result = host_crypto(profile, tmp_path)
+        reasons = {entry["reason"] for part in result.values() for entry in part["unreadable"]}
         assert "not a regular file" in reasons and "Too many levels of symbolic links" in reasons
-        assert {entry["source"] for entry in told["sshd"]["unreadable"]} >= {"/etc/ssh/sshd_config"}
+        assert {entry["source"] for entry in result["sshd"]["unreadable"]} >= {"/etc/ssh/sshd_config"}
 
     def test_a_huge_file(self, tmp_path):
         host = Host(tmp_path)
         with open(host.put("/etc/ssl/openssl.cnf"), "wb") as stream:
             stream.truncate(1 << 33)
         reader = host.reader()
-        assert len(reader.read("/etc/ssl/openssl.cnf")) == 1 << 20 and "longer than" in reader.unreadable()[0]["reason"]
+        assert len(reader.read("/etc/ssl/openssl.cnf")) == 1 << 20 and "only the first" in reader.unreadable()[0]["reason"]
 
     @pytest.mark.parametrize("text", ["a = " + "x" * 60000 + "\nb = $a$a$a$a\nc = $b$b$b\n" + "d = $c$c$c$c$c\n" * 50, "a = $a\n" * 5000])
     def test_variables_that_grow(self, tmp_path, text):
         host = Host(tmp_path)
         host.put("/etc/ssl/openssl.cnf", "openssl_conf = i\n[i]\nssl_conf=m\n[m]\nsystem_default=d\n[d]\n" + text + "Groups = $d\n")
         began = time.monotonic()
-        told = read_openssl(host.reader())
-        assert time.monotonic() - began < 10 and len(json.dumps(told)) < 20000
+        result = read_openssl(host.reader())
+        assert time.monotonic() - began < 10 and len(json.dumps(result)) < 20000
+
+    @pytest.mark.parametrize("path, text", [
+        ("/etc/ssl/openssl.cnf", "[" + " " * 500000), ("/etc/ssl/openssl.cnf", "a = " + "${a" * 300000), ("/etc/ssl/openssl.cnf", "a = " + "$(a" * 300000),
+        ("/etc/sysconfig/sshd", "\n" * 65000),
+    ])
+    def test_no_pattern_takes_quadratic_time(self, tmp_path, path, text):
+        host = Host(tmp_path)
+        host.put("/usr/lib/systemd/system/sshd.service", "ExecStart=/usr/sbin/sshd -D $CRYPTO_POLICY\n")
+        host.put(path, text)
+        began = time.monotonic()
+        read_openssl(host.reader())
+        read_sshd(host.reader())
+        assert time.monotonic() - began < 3
 
     def test_the_lists_are_bounded(self, tmp_path, profile):
         """The result without dest has room for 190,000 octets, of which the processes need most."""
@@ -244,11 +268,11 @@ class TestHostile:
             host.put("/etc/crypto-policies/back-ends/%d%s.config" % (number, "y" * 200))
             host.put("/usr/lib64/ossl-modules/%d%s.so" % (number, "y" * 200))
         host.put("/proc/crypto", "".join("name : %d%s\ntype : %s\ndriver : %s\nmodule : %s\n\n" % (number, long, long, long, long) for number in range(400)))
-        told = document(profile, tmp_path)
-        assert 50000 < len(json.dumps(told)) < 110000
-        assert any(entry == {"source": "sshd.match_blocks", "reason": "%d entries are left out: too long for the document" % (200 - len(told["sshd"]["match_blocks"]))}
-                   for entry in told["sshd"]["unreadable"])
-        assert {name for name, part in told.items() if part["unreadable"]} >= {"sshd", "ssh", "gnutls", "kernel", "crypto_policies", "openssl"}
+        result = host_crypto(profile, tmp_path)
+        assert 50000 < len(json.dumps(result)) < 110000
+        assert any(entry == {"source": "sshd.match_blocks", "reason": "%d entries omitted: host_crypto exceeds its limit of 100000 bytes" % (200 - len(result["sshd"]["match_blocks"]))}
+                   for entry in result["sshd"]["unreadable"])
+        assert {name for name, part in result.items() if part["unreadable"]} >= {"sshd", "ssh", "gnutls", "kernel", "crypto_policies", "openssl"}
 
 
 PIECES = strategies.lists(strategies.sampled_from([
@@ -264,42 +288,42 @@ def test_any_text_in_any_configuration(text):
         host = Host(folder)
         for path in ("/etc/ssl/openssl.cnf", "/etc/ssh/sshd_config", "/etc/ssh/ssh_config", "/etc/gnutls/config", "/etc/crypto-policies/config", "/proc/crypto"):
             host.put(path, text)
-        told = read_host_crypto(bytes, folder)
-    assert len(json.dumps(told)) < 110000
+        result = read_host_crypto(bytes, folder)
+    assert len(json.dumps(result)) < 110000
 
 
 def test_a_list_inside_another_is_shortened_too():
     roots = [{"subject": "x" * 2000} for _number in range(50)]
-    told = bounded({"trust_store": {"bundles": [{"path": "/a", "weak_roots": roots}], "unreadable": []}, "ktls": {"unreadable": []}}, 60000)
-    assert told["trust_store"]["unreadable"] == [
-        {"source": "trust_store.bundles.weak_roots", "reason": "25 entries are left out: too long for the document"}]
-    assert len(told["trust_store"]["bundles"][0]["weak_roots"]) == 25 and told["ktls"] == {"unreadable": []}
+    result = shorten({"trust_store": {"bundles": [{"path": "/a", "weak_roots": roots}], "unreadable": []}, "ktls": {"unreadable": []}}, 60000)
+    assert result["trust_store"]["unreadable"] == [
+        {"source": "trust_store.bundles.weak_roots", "reason": "25 entries omitted: host_crypto exceeds its limit of 60000 bytes"}]
+    assert len(result["trust_store"]["bundles"][0]["weak_roots"]) == 25 and result["ktls"] == {"unreadable": []}
 
 
 class TestAll:
     @pytest.mark.parametrize("make", [rhel9, ubuntu2204, debian12])
-    def test_the_document_is_valid(self, tmp_path, profile, make):
+    def test_the_profile_is_valid(self, tmp_path, profile, make):
         make(tmp_path)
-        told = document(profile, tmp_path)
-        assert list(told) == ["fips", "crypto_policies", "openssl", "gnutls", "kernel", "ipsec", "wireguard", "ktls", "storage", "modules", "sshd", "ssh",
+        result = host_crypto(profile, tmp_path)
+        assert list(result) == ["fips", "crypto_policies", "openssl", "gnutls", "kernel", "ipsec", "wireguard", "ktls", "storage", "modules", "sshd", "ssh",
                               "trust_store"]
 
     def test_this_host(self, profile):
-        told = document(profile, "", redact_path)
-        assert told["kernel"]["algorithms"] and told["openssl"]["configs"][0]["path"] == "/etc/ssl/openssl.cnf"
+        result = host_crypto(profile, "", Redactor().path)
+        assert result["kernel"]["algorithms"] and result["openssl"]["configs"][0]["path"] == "/etc/ssl/openssl.cnf"
 
     def test_a_host_of_any_bytes_keeps_its_marks(self, tmp_path, profile):
         host = Host(tmp_path)
         host.put("/etc/ssh/sshd_config", b"Ciphers \xff\\\nMACs " + b"m" * 5000 + b"\n")
-        settings = {entry["keyword"]: entry for entry in document(profile, tmp_path)["sshd"]["settings"]}
+        settings = {entry["keyword"]: entry for entry in host_crypto(profile, tmp_path)["sshd"]["settings"]}
         assert settings["Ciphers"]["value"] == "\\xff\\\\" and settings["Ciphers"]["value_escaped"] is True
         assert len(settings["MACs"]["value"]) == 2048 and settings["MACs"]["value_truncated"] is True
 
     def test_homes_are_redacted(self, tmp_path):
         host = Host(tmp_path)
         host.put("/etc/ssh/sshd_config", "HostKey /home/alice/key\nHostKey \"/home/alice/other\"\n")
-        told = read_host_crypto(redact_path, str(tmp_path))["sshd"]
-        assert "alice" not in json.dumps(told) and told["host_keys"][0]["path"] == "/home/[user]/key.pub"
+        result = read_host_crypto(Redactor().path, str(tmp_path))["sshd"]
+        assert "alice" not in json.dumps(result) and result["host_keys"][0]["path"] == "/home/[user]/key.pub"
 
 
 @pytest.mark.parametrize("pattern, expected", [
@@ -313,12 +337,22 @@ def test_globs(tmp_path, pattern, expected):
     assert host.reader().glob(pattern) == expected
 
 
-def test_more_problems_than_are_listed():
+def test_directories_are_listed_up_to_a_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(reader_module, "MAX_LISTED", 20)
+    host = Host(tmp_path)
+    for number in range(9):
+        host.put("/a/%d.conf" % number)
+    reader = host.reader()
+    assert [len(reader.glob("/a/*.conf")) for _number in range(4)] == [9, 9, 9, 0]
+    assert reader.unreadable() == [{"source": "/a", "reason": "not listed: more than 20 directory entries in all"}]
+
+
+def test_more_unreadable_sources_than_are_listed():
     reader = Reader()
     for number in range(70):
-        reader.problem("/%03d" % number, "bad")
+        reader.add_unreadable("/%03d" % number, "bad")
     listed = reader.unreadable()
-    assert len(listed) == 51 and listed[-1]["reason"] == "20 further ones are not listed"
+    assert len(listed) == 51 and listed[-1]["reason"] == "20 more entries omitted"
 
 
 def test_the_option_is_among_the_probes():

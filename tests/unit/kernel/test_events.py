@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The layout of events against bpf/events.h as a C compiler sees it and as the committed objects have it, and their decoding."""
+"""The layout of events against bpf/shared/events.h as a C compiler sees it and as the committed objects have it, and their decoding."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ansible_collections.cryptofleet.audit.plugins.module_utils._functions impor
 from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel import events, libbpf
 
 BPF = pathlib.Path(__file__).resolve().parents[3] / "bpf"
-HEADER = (BPF / "events.h").read_text()
+HEADER = (BPF / "shared" / "events.h").read_text()
 IMAGE = (77, 3, 123456789)
 SUBJECT = events.Subject(events.Image(*IMAGE), 5, 1000, 42, 4026531841, b"openssl")
 
@@ -87,7 +87,7 @@ def layout(tmp_path_factory):
         lines.append('printf("\\n");')
     folder = tmp_path_factory.mktemp("layout")
     (folder / "layout.c").write_text('#include <stdio.h>\n#include <linux/types.h>\n#include "events.h"\nint main(void) {\n%s\nreturn 0;\n}\n' % "\n".join(lines))
-    subprocess.run([tool("gcc", "gcc"), "-I", str(BPF), "-o", str(folder / "layout"), str(folder / "layout.c")], check=True)
+    subprocess.run([tool("gcc", "gcc"), "-I", str(BPF / "shared"), "-o", str(folder / "layout"), str(folder / "layout.c")], check=True)
     output = subprocess.run([str(folder / "layout")], check=True, capture_output=True, text=True).stdout
     found = {}
     for line in output.splitlines():
@@ -246,9 +246,25 @@ def test_operation():
     event = events.decode(record(5, key + struct.pack("<II", 128, 0)))
     assert event.key == events.OperationKey(*IMAGE, 2, 17, 1, 0, 256, 0, 0, b"AES-256-GCM")
     assert events.decode_operation_key(key) == event.key
-    assert event.key_bits == 256, "what an argument gives is before what the object tells"
+    assert event.key_bits == 256, "the size in an argument has precedence over that of the object"
     key = struct.pack("<IIQHHBBHII24s", *IMAGE, 2, 17, 1, 0, 0, 0, 0, b"")
     assert events.decode(record(5, key + struct.pack("<II", 128, 0))).key_bits == 128
+
+
+def wire_body(family=4, direction=1, data=b"hello", behind=b"\0" * 59):
+    ends = struct.pack("16s16s", b"\x7f\0\0\1", b"\x7f\0\0\2")
+    return struct.pack("<QQIIIHBBBBHHH", 8, 9, 10, 11, 700, len(data), family, 6, direction, 4, 443, 40000, 0) + ends + data + behind
+
+
+def test_wire():
+    """Each value is under its own name."""
+    expected = events.WireData(time=999, subject=SUBJECT, cookie=8, cgroup=9, network_namespace=10, sequence=11, payload_size=700, family=4, protocol=6,
+                               outgoing=True, flags=events.WIRE_START, local=b"\x7f\0\0\1", local_port=443, remote=b"\x7f\0\0\2", remote_port=40000,
+                               data=b"hello")
+    found = events.decode(record(6, wire_body()))
+    assert found == expected and type(found) is events.WireData
+    found = events.decode(record(6, wire_body(6, 0)))
+    assert not found.outgoing and len(found.local) == len(found.remote) == 16
 
 
 @pytest.mark.parametrize("broken", [

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The /proc readers against this process and against made-up process folders."""
+"""The readers of /proc, on this process and on made-up process folders."""
 
 from __future__ import annotations
 

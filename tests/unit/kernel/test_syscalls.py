@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a kernel lets be done, told from what it answers."""
+"""What a kernel supports, found out from its answers; and how the file_open probe chooses its programs by it."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def test_whether_programs_at_kernel_functions_may_be_loaded(monkeypatch, number,
     assert syscalls.takes_function_programs() is takes
 
 
-def test_no_runs_are_missed_of_what_is_no_program():
+def test_no_runs_are_skipped_of_what_is_no_program():
     with open(os.devnull, "rb") as stream:
-        assert syscalls.missed_runs(stream.fileno()) == 0
+        assert syscalls.skipped_runs(stream.fileno()) == 0
 
 
 @pytest.fixture
@@ -103,10 +103,10 @@ def test_refused_both_ways(probe, monkeypatch):
     assert probe.status == "failed" and probe.reason == "refused" and len(probe.tried) == 5
 
 
-@pytest.mark.parametrize("told, asked, fits", [
+@pytest.mark.parametrize("layout, asked, fits", [
     ((1, 4, 8), (4, 8), True), ((1, 4, 16), (4, 8), False), ((1, 8, 8), (4, 8), False), ((6, 4, 12), (4, 2 * 16), True), ((6, 4, 24), (4, 2 * 16), False)])
-def test_a_buffer_is_never_smaller_than_what_the_kernel_writes_into_it(monkeypatch, told, asked, fits):
-    monkeypatch.setattr(syscalls, "map_sizes", lambda fd: told)
+def test_a_buffer_is_never_smaller_than_what_the_kernel_writes_into_it(monkeypatch, layout, asked, fits):
+    monkeypatch.setattr(syscalls, "map_sizes", lambda fd: layout)
     if fits:
         syscalls.Map(3, *asked)
     else:

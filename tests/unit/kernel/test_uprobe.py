@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where in a function a uprobe goes, and how functions that can't be probed are told from those that can."""
+"""Where in a function a uprobe goes, and which functions of a file could not be probed."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_a_link_holds_some_and_goes_on_without_what_has_to_go(kernel, monkeypatc
     before = descriptors()
     attachment = uprobe.MultiAttachment(3, LIB, PLACES, 0x300)
     groups = [range(0, 4), range(4, 8), range(8, 10)]
-    assert kernel.asked == [([100 + row for row in rows], [0x300 + row for row in rows]) for rows in groups] and not attachment.refused
+    assert kernel.asked == [([100 + row for row in rows], [0x300 + row for row in rows]) for rows in groups] and not attachment.failed
     kernel.asked.clear()
     given_up = attachment.give_up({7, 8, 99})
     assert len(given_up) == 2 and attachment.give_up({7, 8}) == [] and not kernel.asked
@@ -146,7 +146,7 @@ def test_a_function_that_cannot_be_probed_costs_only_itself(kernel, bad):
     before = descriptors()
     kernel.bad = {100 + row: ENOTSUPP for row in bad}
     attachment = uprobe.MultiAttachment(3, LIB, PLACES, 0)
-    assert set(attachment.refused) == bad and all("524" in reason for reason in attachment.refused.values())
+    assert set(attachment.failed) == bad and all("524" in reason for reason in attachment.failed.values())
     attachment.close()
     assert descriptors() == before
 
@@ -177,7 +177,7 @@ def test_one_event_for_each_function(kernel, uprobe_pmu):
     before = descriptors()
     kernel.bad = {103: errno.EINVAL}
     attachment = uprobe.PerfAttachment(dict.fromkeys(PLACES, 3), b"/lib", PLACES)
-    assert list(attachment.refused) == [3] and "errno 22" in attachment.refused[3]
+    assert list(attachment.failed) == [3] and "errno 22" in attachment.failed[3]
     uprobe.close_all(attachment.give_up({3, 5}))
     assert attachment.give_up({5}) == []
     two = attachment.give_up({6, 7})
@@ -208,6 +208,6 @@ def test_a_kernel_without_cookies_is_asked_once(kernel, uprobe_pmu):
     assert caught.value.errno == errno.EINVAL and len(kernel.asked) == 1
     kernel.bad = {103: errno.EINVAL}
     attachment = uprobe.PerfAttachment(dict.fromkeys(PLACES, 3), b"/lib", PLACES, 0x300)
-    assert list(attachment.refused) == [3]
+    assert list(attachment.failed) == [3]
     attachment.close()
     assert descriptors() == before

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Recognition of crypto libraries by name, and their versions out of real and of made-up files."""
+"""Recognition of crypto libraries by name, and versions read from real and from made-up files."""
 
 from __future__ import annotations
 

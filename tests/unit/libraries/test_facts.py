@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is told of library files: the release of a libssl, which holds none itself."""
+"""LibraryFacts: the release of a libssl, which has none in its own file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sysconfig
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.cryptofleet.audit.plugins.module_utils._libraries.facts import LibraryFacts
+from ansible_collections.cryptofleet.audit.plugins.module_utils._libraries.facts import LibraryFacts, MappedLibrary
 
 FOLDER = "/usr/lib/" + sysconfig.get_config_var("MULTIARCH")
 
@@ -19,14 +19,14 @@ FOLDER = "/usr/lib/" + sysconfig.get_config_var("MULTIARCH")
 @pytest.fixture
 def describe():
     facts = LibraryFacts(SimpleNamespace(root=lambda namespace, pid: b""))
-    yield lambda path: facts.describe(os.fsencode(path), 1, 1)
+    yield lambda path: facts.describe(MappedLibrary(os.fsencode(path), mount_namespace=1, pid=1))
     facts.close()
 
 
 def test_libssl_has_the_release_of_the_libcrypto_beside_it(describe):
-    told = subprocess.run(["openssl", "version"], stdout=subprocess.PIPE, check=True, universal_newlines=True).stdout  # OpenSSL 3.0.1 ... (Library: ...
+    said = subprocess.run(["openssl", "version"], stdout=subprocess.PIPE, check=True, universal_newlines=True).stdout  # OpenSSL 3.0.1 ... (Library: ...
     found = describe(FOLDER + "/libssl.so.3")
-    assert found.version == told.rpartition("OpenSSL ")[2].split()[0]
+    assert found.version == said.rpartition("OpenSSL ")[2].split()[0]
     assert found.version == describe(FOLDER + "/libcrypto.so.3").version
 
 

@@ -81,7 +81,7 @@ def test_an_error_of_the_tracer_is_one_message(call, name):
     ({"duration": 3601}, "duration must be from 1 to 3600, not 3601"),
     ({"max_files": 0}, "max_files must be from 1 to"),
     ({"pid": [-1]}, "pid must be 1 or more, not -1"),
-    ({"unit": [""]}, "unit holds an empty text"),
+    ({"unit": [""]}, "unit contains an empty string"),
     ({"probes": dict.fromkeys(options.PROBES, False)}, "every probe is disabled"),
     ({"engine": "bcc"}, "value of engine must be one of"),
     ({"probes": {"telepathy": True}}, "Unsupported parameters"),
@@ -102,7 +102,7 @@ def test_the_documentation_of_shared_options_says_what_the_code_does():
     for option, spec in specs.items():
         for key in ("type", "default", "choices", "elements", "aliases"):
             assert documented[option].get(key) == spec.get(key), (option, key)
-    for option, (low, high) in options._BOUNDS.items():
+    for option, (low, high) in options._RANGES.items():
         if option in documented:
             text = " ".join(documented[option]["description"])
             assert "V(%d)" % low in text and "V(%d)" % high in text, option

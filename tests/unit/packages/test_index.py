@@ -1,18 +1,21 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Owners of paths: this machine's dpkg, a database made by rpm itself, and apk's and other databases as their tools write them."""
+"""PackageIndex: owners from this machine's dpkg, from a database that rpm wrote, and from small databases of dpkg and apk."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sqlite3
+import struct
 import subprocess
+import time
 
 import pytest
 from ansible_collections.cryptofleet.audit.plugins.module_utils._packages import index as index_module
 from ansible_collections.cryptofleet.audit.plugins.module_utils._packages.index import PackageIndex
-from ansible_collections.cryptofleet.audit.plugins.module_utils._packages.rpm import RpmDatabase, RpmError
+from ansible_collections.cryptofleet.audit.plugins.module_utils._packages.rpm_header import RpmError
+from ansible_collections.cryptofleet.audit.plugins.module_utils._packages.rpm_sqlite import RpmSqliteDatabase
 from ansible_collections.cryptofleet.audit.plugins.module_utils._packages.sqlite import SqliteError, SqliteFile
 from ansible_collections.cryptofleet.audit.tests.unit.support import rpm_made
 from ansible_collections.cryptofleet.audit.tests.unit.support.damage import damaged
@@ -103,7 +106,7 @@ def test_distroless(tmp_path):
     assert PackageIndex(root_of(tmp_path)).owner(b"/usr/lib/x/libssl.so.3") == owned("dpkg", "libssl3", "3.0.17-1")
 
 
-def test_links_and_fifos_below_a_container_are_not_followed(debian, tmp_path):
+def test_links_and_fifos_below_a_container_are_not_opened(debian, tmp_path):
     other = tmp_path / "container"
     (other / "var/lib").mkdir(parents=True)
     (other / "var/lib/dpkg").symlink_to(debian / "var/lib/dpkg")
@@ -112,15 +115,17 @@ def test_links_and_fifos_below_a_container_are_not_followed(debian, tmp_path):
     (other / "var/lib/dpkg/info").mkdir(parents=True)
     os.mkfifo(str(other / "var/lib/dpkg/info/a.list"))
     (other / "var/lib/dpkg/info/b.list").symlink_to(debian / "var/lib/dpkg/info/tool.list")
-    assert PackageIndex(root_of(other)).owner(b"/usr/bin/tool") is None
+    index = PackageIndex(root_of(other))
+    assert index.owner(b"/usr/bin/tool") is None
+    assert index.problem == "a.list is not a regular file and was not read"
 
 
 @given(st.lists(st.sampled_from([b"/a", b"/bb", b"/ccc", b"/dddddd", b""]), max_size=20), st.integers(1, 9), st.booleans())
-def test_lists_are_cut_between_lines(lines, piece, ended):
+def test_lists_are_split_between_lines(lines, chunk, ended):
     content = b"\n".join(lines) + (b"\n" if ended else b"")
     sought = dict.fromkeys([b"/a", b"/bb", b"/ccc", b"/c", b"/d", b"b", b"/e", b"/f", b"/g"])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(index_module, "_PIECE", piece)
+        patch.setattr(index_module, "_CHUNK", chunk)
         assert set(index_module._lines_among(content, sought)) == set(lines) & set(sought)
 
 
@@ -149,6 +154,14 @@ def test_apk(tmp_path, place):
         assert index.owner(path) is None
 
 
+def test_crafted_databases_cost_linear_time():
+    """A container's databases are untrusted: fields repeated in one stanza must not be searched to its end each time."""
+    began = time.process_time()
+    assert index_module._apk_owner(b"\n\n" + b"F:a\n" * 200000 + b"\n\n", b"/a/b") is None
+    assert index_module._dpkg_package(b"\nPackage: x" * 200000, b"x:amd64")["version"] is None
+    assert time.process_time() - began < 2
+
+
 @pytest.fixture(scope="module")
 def rpm_root(tmp_path_factory):
     """A root with a database that rpm has written: one package of few files, one whose header needs overflow pages."""
@@ -171,7 +184,7 @@ def test_rpm(rpm_root):
         assert index.problem is None
 
 
-def test_rpm_by_the_link_of_a_container(rpm_root):
+def test_rpm_below_a_root_in_proc(rpm_root):
     """Through a folder descriptor of /proc, as a container's root is reached."""
     fd = os.open(str(rpm_root), os.O_RDONLY)
     try:
@@ -182,8 +195,8 @@ def test_rpm_by_the_link_of_a_container(rpm_root):
 
 
 @pytest.mark.parametrize("name, problem", [
-    ("rpmdb.sqlite", "rpmdb.sqlite: not an SQLite database"), ("Packages.db", "Packages.db: no head"), ("Packages", "Packages: no head")])
-def test_rpm_databases_that_are_not_read(tmp_path, name, problem):
+    ("rpmdb.sqlite", "rpmdb.sqlite: not an SQLite database"), ("Packages.db", "Packages.db: file header is missing"), ("Packages", "Packages: file header is missing")])
+def test_unreadable_rpm_databases_are_reported(tmp_path, name, problem):
     write(tmp_path, "var/lib/rpm/" + name, b"x")
     index = PackageIndex(root_of(tmp_path))
     assert index.problem is None
@@ -198,7 +211,7 @@ def test_damaged_rpm_database(rpm_root, tmp_path, data):
     path.write_bytes(data.draw(damaged((rpm_root / "usr/lib/sysimage/rpm/rpmdb.sqlite").read_bytes(), 200)))
     fd = os.open(str(path), os.O_RDONLY)
     try:
-        RpmDatabase(fd).owner(b"/opt/plain/libshared.so.1")
+        RpmSqliteDatabase(fd).owner(b"/opt/plain/libshared.so.1")
     except RpmError:
         pass
     finally:
@@ -238,3 +251,23 @@ def test_sqlite_like_sqlite(tmp_path, page_size):
             database.find(roots[b"t"], b"x", 1)
     finally:
         os.close(fd)
+
+
+def test_sqlite_cells_that_overlap_are_limited(tmp_path):
+    """One page whose cell pointers all lead to one record of 30,000 columns."""
+    record = b"\x81\xea\x30" + b"\1" + b"\x81\xea\x30" + bytes(29997)  # size and size of the header 30000, rowid 1
+    page = bytearray(65536)
+    page[:16] = b"SQLite format 3\0"
+    struct.pack_into(">H", page, 16, 1)  # page size 65536
+    struct.pack_into(">I", page, 56, 1)  # UTF-8
+    struct.pack_into(">BHH", page, 100, 13, 0, 10000)
+    struct.pack_into(">10000H", page, 108, *[32768] * 10000)
+    page[32768:32768 + len(record)] = record
+    (tmp_path / "db").write_bytes(page)
+    fd, began = os.open(str(tmp_path / "db"), os.O_RDONLY), time.process_time()
+    try:
+        with pytest.raises(SqliteError, match="bytes of cells"):
+            SqliteFile(fd).roots()
+    finally:
+        os.close(fd)
+    assert time.process_time() - began < 10

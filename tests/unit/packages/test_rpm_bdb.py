@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Owners of paths from files that Berkeley DB wrote: as rpm's own reader of them tells, and damaged."""
+"""BdbDatabase: files that Berkeley DB wrote, compared with what rpm itself reads from them, and damaged ones."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import subprocess
 import time
 
 import pytest
-from ansible_collections.cryptofleet.audit.plugins.module_utils._packages import rpm
 from ansible_collections.cryptofleet.audit.plugins.module_utils._packages import rpm_bdb as rpm_bdb_module
+from ansible_collections.cryptofleet.audit.plugins.module_utils._packages import rpm_header
 from ansible_collections.cryptofleet.audit.plugins.module_utils._packages.index import PackageIndex
-from ansible_collections.cryptofleet.audit.plugins.module_utils._packages.rpm import Header, RpmError
 from ansible_collections.cryptofleet.audit.plugins.module_utils._packages.rpm_bdb import BdbDatabase
+from ansible_collections.cryptofleet.audit.plugins.module_utils._packages.rpm_header import Header, RpmError
 from ansible_collections.cryptofleet.audit.tests.unit.support import rpm_bdb, rpm_bdb_by_rpm, rpm_made
 from ansible_collections.cryptofleet.audit.tests.unit.support.damage import damaged
 from hypothesis import HealthCheck, given, settings
@@ -23,21 +23,21 @@ from hypothesis import strategies as st
 
 DEMO = {"manager": "rpm", "name": "demo", "version": "2:1.2.3-4.el9"}
 PLAIN = {"manager": "rpm", "name": "plain", "version": "1.2.3-4.el9"}
-STATES = (0, 1, 2, 3, 4, 255)  # rpm's rpmfileState; a file for each
+STATES = (0, 1, 2, 3, 4, 255)  # rpm's rpmfileState, one file for each
 OF_DEMO, OF_PLAIN = b"/usr/lib64/libdemo.so.1", b"/opt/plain/many/a_rather_long_file_name_number_999"
-# where the fields of the head and of a page are, and kinds of pages
+# offsets of fields in the meta page and in a page, and page types
 VERSION, PAGE_SIZE, ENCRYPTION, KIND, FLAGS, LAST_BUCKET, NEXT, ENTRIES = 16, 20, 24, 25, 26, 72, 16, 20
 OVERFLOW, HASH = 7, 13
 
 
 def with_states(header):
-    """The header, its files called ..._1 to ..._6 being in the STATES."""
+    """The header with the STATES set for its files ..._1 to ..._6."""
     content = bytearray(header)
     places = {tag: 8 + 16 * struct.unpack_from(">I", header)[0] + offset
               for tag, _kind, offset, _count in struct.iter_unpack(">IIII", header[8:8 + 16 * struct.unpack_from(">I", header)[0]])}
-    names = Header(header).texts(rpm._BASENAMES)
+    names = Header(header).texts(rpm_header._BASENAMES)
     for number, state in enumerate(STATES, 1):
-        content[places[rpm._FILESTATES] + names.index(b"a_rather_long_file_name_number_%d" % number)] = state
+        content[places[rpm_header._FILESTATES] + names.index(b"a_rather_long_file_name_number_%d" % number)] = state
     return bytes(content)
 
 
@@ -46,7 +46,7 @@ def headers(tmp_path_factory):
     """Headers that rpm made: dict name -> bytes."""
     root = tmp_path_factory.mktemp("made")
     rpm_made.install(root, [("demo", "Epoch: 2", 3), ("plain", "", 1000), ("gone", "", 200), ("states", "", len(STATES))])
-    made = {Header(header).text(rpm._NAME, 0).decode(): header
+    made = {Header(header).text(rpm_header._NAME, 0).decode(): header
             for header in rpm_bdb.headers_of(root / "usr/lib/sysimage/rpm/rpmdb.sqlite")}
     made["states"] = with_states(made["states"])
     return made
@@ -63,19 +63,19 @@ def content(headers, tmp_path_factory):
 @pytest.fixture
 def asked(tmp_path):
     """Ask for owners with some bytes as the database: ``(owners, problem)``."""
-    def ask(octets, paths=(OF_DEMO, OF_PLAIN)):
+    def ask(stored, paths=(OF_DEMO, OF_PLAIN)):
         folder = tmp_path / "var/lib/rpm"
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "Packages").write_bytes(octets)
+        (folder / "Packages").write_bytes(stored)
         with PackageIndex(os.fsencode(str(tmp_path))) as index:
             return index.owners(paths), index.problem
     return ask
 
 
 def changed(content, at, layout, *values):
-    octets = bytearray(content)
-    struct.pack_into("<" + layout, octets, at, *values)
-    return bytes(octets)
+    stored = bytearray(content)
+    struct.pack_into("<" + layout, stored, at, *values)
+    return bytes(stored)
 
 
 def pages_of(content, kind, order="<"):
@@ -84,8 +84,8 @@ def pages_of(content, kind, order="<"):
     return [at for at in range(size, len(content), size) if content[at + KIND] == kind]
 
 
-def is_told(folder, root):
-    """Compare the owner of every file of every package, and of files of none, with what rpm tells."""
+def assert_owners_like_rpm(folder, root):
+    """Compare the owner of every packaged file, and of some that are in no package, with rpm's answer: ``(files, owned)``."""
     listing = subprocess.run(["rpm", "--dbpath", str(folder), "--define", "_db_backend bdb_ro", "-qa", "--qf", "[%{=NAME} %{FILENAMES}\\n]"],
                              check=True, stdout=subprocess.PIPE).stdout.split(b"\n")[:-1]
     files = dict(reversed(line.split(b" ", 1)) for line in listing)
@@ -104,21 +104,21 @@ def is_told(folder, root):
 
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("page_size", [512, 4096, 65536])
-def test_every_path_has_the_owner_that_rpm_tells(headers, tmp_path, page_size, order):
-    """One of the packages has been removed; in large pages small headers are beside their keys."""
+def test_every_path_has_the_owner_that_rpm_reports(headers, tmp_path, page_size, order):
+    """One of the packages has been removed. In large pages, small headers are stored beside their keys."""
     folder = tmp_path / "var/lib/rpm"
     rpm_bdb.write_database(folder, [headers["demo"], headers["plain"], headers["states"]], page_size, order, [headers["gone"]])
-    files, owned = is_told(folder, tmp_path)
+    files, owned = assert_owners_like_rpm(folder, tmp_path)
     assert (files, owned) == (3 * 4 + 3 + 1000 + len(STATES), files - 4)
 
 
 def test_a_database_that_has_grown_and_shrunk(headers, tmp_path):
-    """Many buckets, some with several pages, and headers in pages that others have left."""
+    """Many buckets, some with several pages, and headers in reused pages."""
     folder = tmp_path / "var/lib/rpm"
     rpm_bdb.write_database(folder, [headers["demo"], headers["plain"], headers["states"]], 512, removed=700 * [headers["gone"]])
     content = (folder / "Packages").read_bytes()
     assert struct.unpack_from("<I", content, LAST_BUCKET)[0] > 20
-    is_told(folder, tmp_path)
+    assert_owners_like_rpm(folder, tmp_path)
 
 
 def test_several_pages_in_a_bucket(headers, tmp_path):
@@ -132,15 +132,15 @@ def test_several_pages_in_a_bucket(headers, tmp_path):
 
 
 def test_pages_of_older_berkeley_db(headers, tmp_path):
-    """Before 4.6 the keys of a page were not sorted, and the kind of the page is another."""
+    """Before 4.6 the keys of a page were not sorted, and the page type differs."""
     folder = tmp_path / "var/lib/rpm"
     rpm_bdb.write_database(folder, [headers["demo"], headers["plain"], headers["states"]])
     for name in ("Packages", "Basenames"):
-        octets = changed((folder / name).read_bytes(), VERSION, "I", 8)
-        for at in pages_of(octets, HASH):
-            octets = changed(octets, at + KIND, "B", 2)
-        (folder / name).write_bytes(octets)
-    is_told(folder, tmp_path)
+        stored = changed((folder / name).read_bytes(), VERSION, "I", 8)
+        for at in pages_of(stored, HASH):
+            stored = changed(stored, at + KIND, "B", 2)
+        (folder / name).write_bytes(stored)
+    assert_owners_like_rpm(folder, tmp_path)
 
 
 def test_a_database_of_rpm_itself(asked):
@@ -160,17 +160,17 @@ def test_a_database_that_grows_between_questions(headers, tmp_path):
         assert index.problem is None
 
 
-def test_a_database_that_is_written_meanwhile_is_read_once_more(content, tmp_path, monkeypatch):
+def test_a_database_written_meanwhile_is_read_again(content, tmp_path, monkeypatch):
     path = tmp_path / "Packages"
     path.write_bytes(content[:-4096])
     os.utime(str(path), (0, 0))
 
     problems = []
 
-    def finish(octets, paths, found):
-        """What rpm does while the file is read."""
+    def finish(stored, paths, found):
+        """Complete the file, as rpm would while it is read."""
         try:
-            rpm.owners_in(octets, paths, found)
+            rpm_header.owners_in(stored, paths, found)
         except RpmError as error:
             problems.append(str(error))
             path.write_bytes(content)
@@ -192,17 +192,17 @@ def test_no_package(tmp_path, asked, entries):
 
 
 @pytest.mark.parametrize("at, layout, value, problem", [
-    (12, "I", 0x053162, "not a hash of Berkeley DB"), (VERSION, "I", 7, "of version 7"), (PAGE_SIZE, "I", 256, "pages of 256 bytes"),
-    (PAGE_SIZE, "I", 1 << 17, "pages of 131072 bytes"), (PAGE_SIZE, "I", 4097, "pages of 4097 bytes"), (KIND, "B", 9, "kind 9"),
+    (12, "I", 0x053162, "not a Berkeley DB hash"), (VERSION, "I", 7, "version 7"), (PAGE_SIZE, "I", 256, "page size 256"),
+    (PAGE_SIZE, "I", 1 << 17, "page size 131072"), (PAGE_SIZE, "I", 4097, "page size 4097"), (KIND, "B", 9, "type 9"),
     (ENCRYPTION, "B", 1, "encryption 1"), (FLAGS, "B", 1, "flags 1"), (LAST_BUCKET, "I", 0xFFFFFFFF, "4294967296 buckets")])
-def test_heads_that_are_not_read(content, asked, at, layout, value, problem):
-    owners, told = asked(changed(content, at, layout, value))
-    assert problem in told and told.startswith("rpm: var/lib/rpm/Packages: ")
+def test_unsupported_meta_pages_are_reported(content, asked, at, layout, value, problem):
+    owners, problem_found = asked(changed(content, at, layout, value))
+    assert problem in problem_found and problem_found.startswith("rpm: var/lib/rpm/Packages: ")
     assert owners == {OF_DEMO: None, OF_PLAIN: None}
 
 
-def test_a_head_that_is_cut(content, asked):
-    assert asked(content[:511])[1] == "rpm: var/lib/rpm/Packages: no head"
+def test_a_truncated_meta_page(content, asked):
+    assert asked(content[:511])[1] == "rpm: var/lib/rpm/Packages: file header is missing"
 
 
 def page_of_plain(content):
@@ -210,13 +210,13 @@ def page_of_plain(content):
     return re.search(rb"a_rather_long_file_name_number_5\d\d\0", content).start() // 4096 * 4096
 
 
-@pytest.mark.parametrize("octets", [
+@pytest.mark.parametrize("stored", [
     bytes(4096), b"\xff" * 4096, bytes(NEXT) + struct.pack("<IHHBB", 0, 0, 0, 0, OVERFLOW)])
-def test_a_damaged_package_does_not_hide_the_others(content, asked, octets):
+def test_a_damaged_package_does_not_hide_the_others(content, asked, stored):
     at = page_of_plain(content)
-    owners, problem = asked(content[:at] + octets + content[at + len(octets):])
+    owners, problem = asked(content[:at] + stored + content[at + len(stored):])
     assert owners == {OF_DEMO: DEMO, OF_PLAIN: None}
-    assert "rpm: the database is damaged or was just being written: page " in problem
+    assert "rpm: the database is damaged or was being written: page " in problem
 
 
 def test_a_header_that_is_damaged_does_not_hide_the_others(headers, tmp_path, asked):
@@ -228,29 +228,29 @@ def test_a_header_that_is_damaged_does_not_hide_the_others(headers, tmp_path, as
     assert "header is cut short" in problem or "header of 0 bytes" in problem
 
 
-def test_pages_that_lead_in_a_circle(content, asked):
-    """An overflow page linked to itself is not the one after itself; a bucket's page linked to itself ends by the count of pages."""
+def test_loops_of_pages(content, asked):
+    """An overflow page that links to itself does not follow itself; a bucket page that does is stopped by the page limit."""
     at = page_of_plain(content)
     owners, problem = asked(changed(content, at + NEXT, "I", at // 4096))
     assert owners == {OF_DEMO: DEMO, OF_PLAIN: None}
-    assert "is not the one after" in problem
+    assert "does not follow" in problem
     for at in pages_of(content, HASH):
         content = changed(content, at + NEXT, "I", at // 4096)
-    assert "pages in a circle" in asked(content)[1]
+    assert "a loop of pages" in asked(content)[1]
 
 
 def test_a_bucket_that_is_lost(content, asked):
-    """A page of zeros is right for a bucket that has had no key yet only."""
+    """A page of zeros is valid only for a bucket that never had a key."""
     lost = 0
     for at in pages_of(content, HASH):
         owners, problem = asked(content[:at] + bytes(4096) + content[at + 4096:])
-        assert "keys are not there" in problem
+        assert "keys are missing" in problem
         lost += list(owners.values()).count(None)
     assert lost == 2
 
 
 @pytest.mark.parametrize("entries", [1, 3, 2036, 65535])
-def test_counts_of_items_that_cannot_be(content, asked, entries):
+def test_impossible_counts_of_items(content, asked, entries):
     for at in pages_of(content, HASH):
         content = changed(content, at + ENTRIES, "H", entries)
     owners, problem = asked(content)
@@ -258,8 +258,8 @@ def test_counts_of_items_that_cannot_be(content, asked, entries):
     assert "items on a page" in problem or "out of place" in problem
 
 
-def test_a_file_that_is_cut(content, asked):
-    """As while it is written: what is not there yet is told, and nothing wrong."""
+def test_a_truncated_file(content, asked):
+    """As while it is being written: the missing part is reported, and no wrong owner."""
     for pages in range(1, len(content) // 4096, 3):
         owners, problem = asked(content[:pages * 4096 - 1])
         assert "cut short" in problem
@@ -268,17 +268,17 @@ def test_a_file_that_is_cut(content, asked):
 
 @pytest.mark.parametrize("module, bound, value, problem", [
     (rpm_bdb_module, "_MAX_PAGES", 50, "more than 50 pages"), (rpm_bdb_module, "_MAX_BYTES", 50 * 4096, "more than 50 pages"),
-    (rpm_bdb_module, "MAX_HEADER", 100000, "a header of"), (rpm, "_MAX_ALL_HEADERS", 100000, "more than 100000 bytes of headers"),
-    (rpm, "_MAX_ALL_FILES", 2000, "or 2000 files"), (rpm, "_MAX_ENTRIES", 10, "entries in a header"),
-    (rpm, "_MAX_TEXTS", 900, "texts in a header")])
-def test_bounds_are_told(headers, tmp_path, asked, monkeypatch, module, bound, value, problem):
+    (rpm_bdb_module, "MAX_HEADER", 100000, "header of"), (rpm_header, "_MAX_ALL_HEADERS", 100000, "more than 100000 bytes of headers"),
+    (rpm_header, "_MAX_ALL_FILES", 2000, "or 2000 files"), (rpm_header, "_MAX_ENTRIES", 10, "entries in a header"),
+    (rpm_header, "_MAX_TEXTS", 900, "texts in a header")])
+def test_exceeded_limits_are_reported(headers, tmp_path, asked, monkeypatch, module, bound, value, problem):
     key = struct.Struct("<I").pack
     rpm_bdb.write_hash(tmp_path / "x", [(key(number), headers["plain"]) for number in range(1, 4)])
     monkeypatch.setattr(module, bound, value)
     assert problem in asked((tmp_path / "x").read_bytes())[1]
 
 
-def test_links_below_a_container_are_not_followed(content, tmp_path):
+def test_links_and_fifos_below_a_container_are_not_opened(content, tmp_path):
     folder = tmp_path / "container/var/lib/rpm"
     folder.mkdir(parents=True)
     (tmp_path / "Packages").write_bytes(content)
@@ -289,18 +289,18 @@ def test_links_below_a_container_are_not_followed(content, tmp_path):
     os.mkfifo(str(folder / "Packages"))
     with PackageIndex(os.fsencode(str(tmp_path / "container"))) as index:
         assert index.owner(OF_DEMO) is None
-        assert index.problem.startswith("rpm: var/lib/rpm/Packages: ")
+        assert index.problem == "Packages is not a regular file and was not read"
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damaged_anywhere(content, tmp_path, data):
-    """Only RpmError escapes, soon, and an owner that is found is one that is there."""
+    """Only RpmError escapes, within 2 s, and no path gets an owner that was not asked for."""
     hash_page = pages_of(content, HASH)[0]
     begin = data.draw(st.sampled_from([0, hash_page, hash_page + 4096 - 100]))
-    octets = content[:begin] + data.draw(damaged(content[begin:], 250))
+    stored = content[:begin] + data.draw(damaged(content[begin:], 250))
     path = tmp_path / "db"
-    path.write_bytes(octets)
+    path.write_bytes(stored)
     fd, found, began = os.open(str(path), os.O_RDONLY), {}, time.monotonic()
     try:
         BdbDatabase(fd).owners({OF_DEMO, OF_PLAIN, b"/opt/plain/libshared.so.1"}, found)

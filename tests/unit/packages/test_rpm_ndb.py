@@ -9,7 +9,7 @@ import struct
 
 import pytest
 from ansible_collections.cryptofleet.audit.plugins.module_utils._packages.index import PackageIndex
-from ansible_collections.cryptofleet.audit.plugins.module_utils._packages.rpm import RpmError
+from ansible_collections.cryptofleet.audit.plugins.module_utils._packages.rpm_header import RpmError
 from ansible_collections.cryptofleet.audit.plugins.module_utils._packages.rpm_ndb import NdbDatabase
 from ansible_collections.cryptofleet.audit.tests.unit.support.damage import damaged
 from ansible_collections.cryptofleet.audit.tests.unit.support.rpm_ndb import PACKAGES_DB
@@ -45,23 +45,23 @@ def test_owners(root):
 
 
 def with_size(content, size):
-    """The same with another length in the first header's head."""
+    """The database with another length in the first blob."""
     at = content.index(b"BlbS") + 12
     return content[:at] + struct.pack("<I", size) + content[at + 4:]
 
 
 @pytest.mark.parametrize("content, problem", [
-    (PACKAGES_DB[:20], "no head"), (b"rpmP" + PACKAGES_DB[4:], "not a package database"), (PACKAGES_DB[:4] + b"\1" + PACKAGES_DB[5:], "not a package database"),
+    (PACKAGES_DB[:20], "file header is missing"), (b"rpmP" + PACKAGES_DB[4:], "not a package database"), (PACKAGES_DB[:4] + b"\1" + PACKAGES_DB[5:], "not a package database"),
     (PACKAGES_DB[:12] + b"\0\1\1\0" + PACKAGES_DB[16:], "65792 pages of slots"), (PACKAGES_DB[:4000], "slots are cut short"),
     (PACKAGES_DB.replace(b"Slot", b"slot", 1), "not a slot"), (PACKAGES_DB.replace(b"BlbS", b"BlbE", 1), "is not where its slot says"),
     (with_size(PACKAGES_DB, 0xFFFFFFF0), "is not where its slot says"), (PACKAGES_DB[:-4096], "the file is cut short")])
-def test_damage_is_told(root, content, problem):
+def test_damage_is_reported(root, content, problem):
     with PackageIndex(root(content)) as index:
         index.owners(OWNERS)
         assert problem in index.problem
 
 
-def test_what_was_found_before_the_damage_stays(root):
+def test_owners_found_before_the_damage_are_kept(root):
     """The last header is cut."""
     with PackageIndex(root(PACKAGES_DB[:-64])) as index:
         found = index.owners(OWNERS)

@@ -8,7 +8,7 @@ import copy
 import json
 
 import pytest
-from ansible_collections.cryptofleet.audit.plugins.module_utils._host.read import read_host_crypto
+from ansible_collections.cryptofleet.audit.plugins.module_utils._host.host_crypto import read_host_crypto
 from ansible_collections.cryptofleet.audit.plugins.plugin_utils import _report, _schema, _store, _summary
 from ansible_collections.cryptofleet.audit.plugins.plugin_utils._host_facts import host_facts, host_lines
 from ansible_collections.cryptofleet.audit.tests.unit.support.host_world import debian12, rhel9

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which processes a request chooses."""
+"""Which processes a request selects."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which processes are Ansible's own connection, and which are somebody else's, in made-up hosts."""
+"""Which processes of made-up hosts belong to Ansible's own connection."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ WRAPPER = [b"/usr/bin/python3", b"/root/.ansible/tmp/ansible-tmp-1-2-3/async_wra
 
 
 def ask(job=JOB + b".815"):
-    """What an ssh session runs that asks for a job."""
+    """The command of an ssh session that polls a job."""
     return [b"bash", b"-c", b"/bin/sh -c 'CRYPTOFLEET_AUDIT=" + job + b" /usr/bin/python3 && sleep 0'"]
 
 
 @pytest.fixture
 def host(monkeypatch):
-    """Call with pid -> (parent, comm, arguments): the ledger of a window that this process, ME, opened there."""
+    """A function that takes pid -> (parent, comm, arguments), and returns the ledger of a window that this process, ME, opened on that host."""
     monkeypatch.setattr(session.os, "getpid", lambda: ME)
     monkeypatch.setattr(session.os, "getuid", lambda: 0)
     monkeypatch.setattr(session.proc, "audit_session", lambda pid: None)
@@ -69,13 +69,13 @@ def job():
     return {PID + 50: (1, b"python3", WRAPPER), PID + 51: (PID + 50, b"python3", WRAPPER), ME: (PID + 51, b"python3", [b"python3", b"module"])}
 
 
-def test_a_module_that_is_waited_for_marks_its_ssh_connection_and_no_other(host):
+def test_a_synchronous_module_marks_its_own_ssh_connection_only(host):
     ledger = host({**sshd(MONITOR, OTHER),
         USER: (MONITOR, b"sshd", [b"sshd: root@notty"]), SHELL: (USER, b"sh", [b"sh", b"-c", b"x"]), ME: (SHELL, b"python3", [b"python3"])})
     assert marked(ledger) == {MONITOR, USER, SHELL, ME}
 
 
-def test_pids_that_wrapped_round_make_no_difference(host):
+def test_pids_that_wrapped_around(host):
     """A child with a lower pid than its parent's is met first in /proc."""
     low = PID - 100
     ledger = host({**sshd(MONITOR), USER: (MONITOR, b"sshd", [b""]), ME: (USER, b"python3", [b""]), low: (USER, b"cat", [b"cat"])})
@@ -84,19 +84,19 @@ def test_pids_that_wrapped_round_make_no_difference(host):
 
 @pytest.mark.parametrize(("arguments", "comm"), [
     ([b"/usr/sbin/sshd", b"-i"], b"sshd"), ([b"sshd: root [priv]"], b"sshd"), ([b"sshd-session: root [priv]"], b"sshd-session")])
-def test_an_sshd_for_one_connection_alone(host, arguments, comm):
+def test_an_sshd_for_a_single_connection(host, arguments, comm):
     ledger = host({MONITOR: (1, comm, arguments), ME: (MONITOR, b"python3", [b""])})
     assert marked(ledger) == {MONITOR, ME}
 
 
 @pytest.mark.parametrize("arguments", [[b"/usr/sbin/sshd", b"-D"], [b"sshd: /usr/sbin/sshd -D [listener] 1 of 10-100 startups"]])
-def test_the_listener_is_nobodys_connection(host, arguments):
+def test_the_listener_is_no_connection(host, arguments):
     ledger = host({1: (0, b"sshd", arguments), MONITOR: (1, b"sshd", [b"sshd: root [priv]"]), ME: (MONITOR, b"python3", [b""])})
     assert marked(ledger) == {MONITOR, ME}
 
 
-def test_ansible_in_an_ssh_login_is_the_connection_and_the_login_is_not(host):
-    """Who types make audit over ssh did not come by Ansible."""
+def test_ansible_in_an_ssh_login_marks_the_command_and_not_the_login(host):
+    """The login of a user who runs make audit over ssh did not come from Ansible."""
     ansible, worker = PID + 20, PID + 21
     ledger = host({**sshd(MONITOR),
         USER: (MONITOR, b"sshd", [b""]), SHELL: (USER, b"bash", [b"-bash"]), ansible: (SHELL, b"ansible-playboo", [b""]),
@@ -104,21 +104,21 @@ def test_ansible_in_an_ssh_login_is_the_connection_and_the_login_is_not(host):
     assert marked(ledger) == {ansible, worker, ME}
 
 
-def test_a_worker_of_ansible_that_ended_before_anyone_looked(host):
+def test_a_worker_of_ansible_that_ended_before_it_was_seen(host):
     ansible, worker = PID + 20, PID + 21
     processes = {ansible: (1, b"ansible-playboo", [b""]), ME: (ansible, b"python3", [b""])}
-    for more, told in (({}, True), ({PID + 30: (1, b"ansible", [b""])}, False)):
+    for more, expected in (({}, True), ({PID + 30: (1, b"ansible", [b""])}, False)):
         ledger = host({**processes, **more})
         seen = ledger.find(execve(image(worker), START).subject._replace(comm=b"ansible-playboo", parent_pid=PID + 19))
-        assert seen.audit_connection is told
+        assert seen.audit_connection is expected
 
 
-def test_a_program_that_is_only_called_like_ansible(host):
+def test_a_program_with_a_similar_name(host):
     ledger = host({**sshd(MONITOR), SHELL: (MONITOR, b"ansible-lint", [b""]), ME: (SHELL, b"ansibles_python", [b""])})
     assert marked(ledger) == {MONITOR, SHELL, ME}
 
 
-def test_what_is_no_ansible_marks_itself_alone(host):
+def test_without_ansible_only_this_process_is_marked(host):
     ledger = host({SHELL: (1, b"bash", [b"-bash"]), ME: (SHELL, b"python3", [b""]), OTHER: (SHELL, b"curl", [b"curl"])})
     assert marked(ledger) == {ME}
 
@@ -144,7 +144,7 @@ def sub(who, parent, uid):
     return fork(who, image(parent), 0).subject._replace(parent_pid=parent, uid=uid, comm=b"sshd")
 
 
-def test_a_later_connection_that_asks_for_the_job_is_marked_from_its_beginning(host):
+def test_a_later_connection_that_polls_the_job_is_marked(host):
     ledger = host({**sshd(), **job()})
     own = marked(ledger)
     mine = open_session(ledger, PID + 200, ask())
@@ -162,8 +162,8 @@ def test_another_login_that_names_the_job_is_not_marked(host, monkeypatch):
     assert marked(ledger) == own | mine
 
 
-def test_only_the_command_of_a_session_can_ask(host):
-    """In a login's shell somebody may type the job's number, which ps shows."""
+def test_only_the_first_command_of_a_session_counts(host):
+    """A user may type the job's number, which ps shows, in the shell of a login."""
     ledger = host({**sshd(), **job()})
     own = marked(ledger)
     open_session(ledger, PID + 200, [b"-bash"])
@@ -203,7 +203,7 @@ def test_a_job_that_was_not_started_over_ssh_leaves_the_login_alone(host, monkey
     assert marked(ledger) == {PID + 50, PID + 51, ME}
 
 
-def test_the_audit_session_tells_where_sudo_took_the_socket_away(host, monkeypatch):
+def test_the_audit_session_where_sudo_removed_the_variable(host, monkeypatch):
     monkeypatch.setenv("CRYPTOFLEET_AUDIT", "ssh")
     numbers = {ME: 12, MONITOR: 12, OTHER: 13}
     monkeypatch.setattr(session.proc, "audit_session", numbers.get)
@@ -212,7 +212,7 @@ def test_the_audit_session_tells_where_sudo_took_the_socket_away(host, monkeypat
     assert marked(host({**sshd(MONITOR, OTHER), **job()})) == {PID + 50, PID + 51, ME}
 
 
-def test_a_service_that_a_play_left_running_is_a_finding(host):
+def test_a_service_left_running_is_not_part_of_the_connection(host):
     daemon, worker, short = PID + 30, PID + 31, PID + 32
     processes = {**sshd(MONITOR), USER: (MONITOR, b"sshd", [b""]), ME: (USER, b"python3", [b""]), SHELL: (USER, b"sh", [b""]),
                                        daemon: (SHELL, b"nginx", [b"nginx"]), worker: (daemon, b"nginx", [b"nginx"]), short: (SHELL, b"curl", [b""])}
@@ -251,14 +251,14 @@ def test_an_ipv4_client_of_a_server_that_listens_on_both():
 
 
 @pytest.mark.parametrize("text", ["", "x", "a 1 b 2", "127.0.0.1 x 127.0.0.1 22", "127.0.0.1 1 127.0.0.1 2 3", "127.0.0.1 1 127.0.0.1 2", "::1 1 fe80::1%lo 2"])
-def test_what_is_no_connection_has_no_socket(text):
+def test_malformed_connections_have_no_socket(text):
     assert session.socket_inodes(text) == set()
 
 
 def test_audit_numbers_of_the_kernel(tmp_path):
     (tmp_path / "7").mkdir()
-    for name, value, told in (("sessionid", "12", 12), ("sessionid", "4294967295", None), ("sessionid", "", None)):
+    for name, value, expected in (("sessionid", "12", 12), ("sessionid", "4294967295", None), ("sessionid", "", None)):
         (tmp_path / "7" / name).write_text(value)
-        assert proc_module.audit_session(7, str(tmp_path)) == told
+        assert proc_module.audit_session(7, str(tmp_path)) == expected
     (tmp_path / "7" / "loginuid").write_text("1000")
     assert (proc_module.audit_login(7, str(tmp_path)), proc_module.audit_login(8, str(tmp_path))) == (1000, None)

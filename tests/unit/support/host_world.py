@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Folders laid out like hosts, for the readers of host_crypto. The texts are written for the tests, in the form of each distribution."""
+"""Directories laid out like hosts, for the readers of host_crypto. The files are written for the tests, in the form of each distribution."""
 
 from __future__ import annotations
 
@@ -111,30 +111,44 @@ type         : shash
 
 
 class Host:
-    """A folder with a host's files."""
+    """A directory with a host's files.
+
+    :arg root: path of the directory.
+    """
 
     def __init__(self, root):
         self.root = pathlib.Path(root)
 
     def put(self, path, content=b""):
-        """A file; str or bytes."""
-        place = self.root / path.lstrip("/")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return place
+        """Write a file.
+
+        :arg path: str, absolute on the host.
+        :arg content: str or bytes.
+        :returns: pathlib.Path of the file.
+        """
+        file_path = self.root / path.lstrip("/")
+        file_path.parent.mkdir(parents=True, exist_ok=True)
+        file_path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return file_path
 
     def link(self, path, target):
-        """A symbolic link that says target."""
-        place = self.root / path.lstrip("/")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        os.symlink(target, place)
+        """Make a symbolic link.
+
+        :arg path: str, absolute on the host.
+        :arg target: str, the text of the link.
+        """
+        file_path = self.root / path.lstrip("/")
+        file_path.parent.mkdir(parents=True, exist_ok=True)
+        os.symlink(target, file_path)
 
     def fifo(self, path):
-        place = self.root / path.lstrip("/")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        os.mkfifo(place)
+        """Make a FIFO at a path, a str, absolute on the host."""
+        file_path = self.root / path.lstrip("/")
+        file_path.parent.mkdir(parents=True, exist_ok=True)
+        os.mkfifo(file_path)
 
     def reader(self, show_path=bytes):
+        """A new `Reader` of the host's files."""
         return Reader(str(self.root), show_path)
 
 

@@ -78,8 +78,8 @@ class FakeFacts:
     """LibraryFacts without files."""
 
     @staticmethod
-    def describe(path, _namespace, _pid, build_id=None, how="loaded", source="kernel", first_seen=None, deleted=False):
-        return LibraryRecord(path, how, source, "libcrypto", "OpenSSL", "3.0", build_id, None, None, deleted, first_seen)
+    def describe(file):
+        return LibraryRecord(file.path, file.how, file.source, "libcrypto", "OpenSSL", "3.0", file.build_id, None, None, file.deleted, file.first_seen)
 
 
 def make(monkeypatch, proc=None, bounds=None, **targets):

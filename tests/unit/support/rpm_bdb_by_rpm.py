@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A Packages of Berkeley DB as rpm itself writes it.
+"""A Packages file (Berkeley DB) written by rpm itself.
 
-The rpm of Debian 12 has no backend that writes it, so it is kept here. It was made with rpm 4.16.1.2 of Debian 11: the packages of rpm_made.SPEC called
+The rpm of Debian 12 has no backend that writes one, so a copy is kept here. It was made with rpm 4.16.1.2 of Debian 11: the packages of rpm_made.SPEC called
 gone (5 files), demo (epoch 2, 3 files) and plain (300 files) were installed in this order with
 
     rpm --define "_db_backend bdb" -i --justdb --nodeps

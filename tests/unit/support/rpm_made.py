@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Packages as rpmbuild makes them, and a database of them as rpm writes it."""
+"""Builds packages with rpmbuild, and a database of them with rpm."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ for i in $(seq {files}); do echo 1 > %{{buildroot}}/opt/{name}/many/a_rather_lon
 
 
 def install(root, packages):
-    """Build packages and enter them in root's usr/lib/sysimage/rpm/rpmdb.sqlite.
+    """Build packages and add them to root's usr/lib/sysimage/rpm/rpmdb.sqlite.
 
     :arg root: pathlib.Path, an empty folder.
-    :arg packages: iterable of ``(name, line of the spec file or "", number of files)``.
+    :arg packages: iterable of ``(name, further line of the spec file or "", number of files)``: str, str, int.
     """
     built = []
     for name, line, files in packages:

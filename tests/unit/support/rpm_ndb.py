@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A Packages.db as rpm itself writes it.
+"""A Packages.db (ndb backend) written by rpm itself.
 
-Debian's rpm has no ndb backend, so it is kept here. It was made with rpm 4.18.0, configured with --enable-ndb: the packages of test_packages.py's SPEC
+Debian's rpm has no ndb backend, so a copy is kept here. It was made with rpm 4.18.0, configured with --enable-ndb: the packages of rpm_made.SPEC
 called gone (5 files), demo (epoch 2, 3 files) and plain (300 files) were installed in this order with
 
     rpm --define "_db_backend ndb" -i --justdb --nodeps

@@ -10,6 +10,8 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
+from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.tls_stream import TlsStream
+
 FOLDER = Path(__file__).parent / "data" / "tls"
 LINKTYPE_RAW = 101
 FIELDS = ("tcp.srcport", "tls.handshake.type", "tls.handshake.version", "tls.handshake.random", "tls.handshake.session_id", "tls.handshake.ciphersuite",
@@ -49,6 +51,11 @@ def hellos(octets):
     for record in records(octets):
         if record[0] == 22 and record[5] in (1, 2) and record[6] == 0 and record[9] == 3:
             yield record[9:9 + int.from_bytes(record[6:9], "big")]
+
+
+def messages(octets, kind):
+    """The bodies of the messages of one kind, such as ``certificate``, in what one side sent."""
+    return [message.body for message in TlsStream().feed(1, octets, len(octets)) if message.kind == kind]
 
 
 def as_wireshark_reads(hello_bodies, folder):

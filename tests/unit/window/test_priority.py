@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""When the tracer gives way to others, and when it must not."""
+"""When the tracer lowers its priority, and when it must not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ansible_collections.cryptofleet.audit.plugins.module_utils._window import p
 
 
 class Scheduler:
-    """The kernel's side of setpriority(2)."""
+    """A fake of getpriority(2) and setpriority(2)."""
 
     def __init__(self, nice, privileged):
         self.nice = nice
@@ -37,21 +37,21 @@ def scheduler(monkeypatch, request):
 
 
 @pytest.mark.parametrize("scheduler, low", [((0, True), 10), ((5, True), 15), ((-20, True), -10), ((15, True), 19), ((19, True), 19)], indirect=["scheduler"])
-def test_it_gives_way_and_comes_back(scheduler, low):
+def test_lowered_and_restored(scheduler, low):
     own = scheduler.nice
-    courtesy = priority.Priority()
+    own_priority = priority.Priority()
     assert scheduler.nice == own
-    courtesy.lower(True)
+    own_priority.lower(True)
     assert scheduler.nice == low
     calls = scheduler.calls
-    courtesy.lower(True)
-    assert scheduler.calls == calls, "a system call for nothing"
-    courtesy.lower(False)
+    own_priority.lower(True)
+    assert scheduler.calls == calls, "an unnecessary system call"
+    own_priority.lower(False)
     assert scheduler.nice == own
 
 
 @pytest.mark.parametrize("scheduler", [(0, False)], indirect=True)
-def test_what_could_not_be_taken_back_is_not_done(scheduler):
-    courtesy = priority.Priority()
-    courtesy.lower(True)
+def test_not_lowered_where_it_could_not_be_restored(scheduler):
+    own_priority = priority.Priority()
+    own_priority.lower(True)
     assert scheduler.nice == 0

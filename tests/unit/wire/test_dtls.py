@@ -6,7 +6,8 @@ import time
 
 import pytest
 from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.dtls import DtlsStream
-from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.tls_messages import certificates, client_hello, server_hello, server_key_exchange
+from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.tls_hellos import client_hello, server_hello
+from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.tls_messages import certificates, server_key_exchange
 from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.tls_stream import Message
 from ansible_collections.cryptofleet.audit.tests.unit.support.recorded import recordings
 from hypothesis import given
@@ -57,7 +58,7 @@ def test_a_real_refusal():
     assert read("DTLS 1.2, refused", "server")[0][1:] == [Message("alert", b"\2\x28")]
 
 
-def test_a_retransmission_is_told_once_and_a_new_hello_anew():
+def test_a_retransmission_is_returned_once_and_a_new_hello_again():
     stream = DtlsStream()
     datagram = record(fragment(b"a" * 40))
     assert stream.feed(datagram) == [Message("server_hello", b"a" * 40)]
@@ -72,7 +73,7 @@ def test_records_and_messages_in_one_datagram():
 
 
 @pytest.mark.parametrize("encrypted", [record(fragment(b"x" * 20), epoch=1), b"\x2f\xfe\xfd" + bytes(40), record(bytes(20), kind=25)])
-def test_encrypted_records_tell_nothing(encrypted):
+def test_encrypted_records_are_skipped(encrypted):
     assert DtlsStream().feed(encrypted) == []
     assert DtlsStream().feed(record(fragment(b"clear")) + encrypted) == [Message("server_hello", b"clear")]  # a server's flight of DTLS 1.3
 

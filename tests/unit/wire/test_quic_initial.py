@@ -7,7 +7,7 @@ import time
 import pytest
 from ansible_collections.cryptofleet.audit.plugins.module_utils._wire import quic_initial as quic
 from ansible_collections.cryptofleet.audit.plugins.module_utils._wire import quic_packets as packets
-from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.tls_messages import client_hello, server_hello
+from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.tls_hellos import client_hello, server_hello
 from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.tls_stream import Message
 from ansible_collections.cryptofleet.audit.tests.unit.support.quic_peer import (
     EXAMPLE_HELLO,
@@ -143,7 +143,7 @@ def test_why_a_connection_is_closed():
     assert closed(2) == [Message("close", b"\0\0\0\0\0\0\0\2")]
 
 
-def test_a_retransmission_is_told_once():
+def test_a_retransmission_is_returned_once():
     connection = quic.QuicInitials()
     assert connection.feed(True, hello()) == [CLIENT_HELLO]
     assert connection.feed(True, hello(number=1)) == []
@@ -171,14 +171,6 @@ def test_packet_numbers_are_completed(number_size, number, expected):
     datagram = initial(crypto(0, EXAMPLE_HELLO), number=number, number_size=number_size)
     keys = packets.InitialKeys(V1, EXAMPLE_ID, True)
     assert keys.open(datagram, packets.read_header(datagram), expected)[0] == number  # RFC 9000, A.3 has the third
-
-
-def test_whose_a_datagram_is():
-    first = initial(crypto(0, EXAMPLE_HELLO), source=b"client")
-    back = initial(ACK, of_client=False, destination=b"client", source=b"server")
-    assert quic.connection_id(True, first) == quic.connection_id(False, back) == b"client"
-    assert quic.connection_id(True, b"\x40short header") is None
-    assert quic.connection_id(True, b"") is None
 
 
 def test_a_second_connection_from_the_same_port_shows():

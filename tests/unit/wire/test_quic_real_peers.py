@@ -12,7 +12,7 @@ from aioquic.asyncio.server import serve
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.packet import QuicProtocolVersion
 from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.quic_initial import QuicInitials
-from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.tls_messages import client_hello, server_hello
+from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.tls_hellos import client_hello, server_hello
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec

@@ -47,7 +47,7 @@ def test_bytes_that_were_not_copied_are_a_gap():
 
 
 def test_missing_bytes_are_given_up_where_too_much_waits():
-    segments = Segments(most_held=8)
+    segments = Segments(max_held=8)
     segments.feed(0, b"a", 1)
     assert segments.feed(9, b"j" * 6, 6) == []
     assert segments.feed(3, b"ddd", 3) == [GAP, b"ddd"]
@@ -89,7 +89,7 @@ def test_any_cut_order_and_repetition_gives_the_same_bytes(data):
 
 @given(st.lists(st.tuples(st.integers(0, 2**32 - 1) | st.integers(0, 90), st.binary(max_size=40), st.integers(0, 2**17)), max_size=120))
 def test_anything_is_survived_and_little_is_held(calls):
-    segments = Segments(most_held=100)
+    segments = Segments(max_held=100)
     given_out = 0
     for sequence, data, size in calls:
         given_out += sum(len(part) for part in segments.feed(sequence, data, size) if part)

@@ -127,7 +127,7 @@ def test_endless_text_is_no_banner():
     assert read(b"SSH-2.0-" + b"x" * 300)[0] == [Message("unreadable", "malformed")]
 
 
-def test_version_1_is_told_and_not_read_on():
+def test_version_1_is_recognized_and_not_read():
     found, stream = read(b"SSH-1.5-old\n" + bytes(100))
     assert found == [Message("banner", Banner("1.5", "old")), Message("unreadable", "protocol")]
     assert stream.done

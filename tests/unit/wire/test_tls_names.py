@@ -19,8 +19,8 @@ ALIASES = {  # of Wireshark, not of the registry
 def wireshark():
     """field -> {code: what Wireshark calls it}; GREASE and ranges left out"""
     tables = {}
-    told = subprocess.run(["tshark", "-G", "values"], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=120).stdout
-    for line in told.splitlines():
+    printed = subprocess.run(["tshark", "-G", "values"], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=120).stdout
+    for line in printed.splitlines():
         kind, field, code, name = (line.split("\t") + ["", "", ""])[:4]
         if kind == "V" and field.startswith("tls.") and "GREASE" not in name and code:
             tables.setdefault(field, {})[int(code, 0)] = name
@@ -34,9 +34,9 @@ def test_every_cipher_suite_that_wireshark_knows(wireshark):
 
 
 def test_every_cipher_suite_that_openssl_knows():
-    told = subprocess.run(["openssl", "ciphers", "-V", "-stdname", "ALL:COMPLEMENTOFALL:@SECLEVEL=0"], check=True, stdout=subprocess.PIPE, text=True)
+    printed = subprocess.run(["openssl", "ciphers", "-V", "-stdname", "ALL:COMPLEMENTOFALL:@SECLEVEL=0"], check=True, stdout=subprocess.PIPE, text=True)
     theirs = {}
-    for line in told.stdout.splitlines():
+    for line in printed.stdout.splitlines():
         code, _dash, name = line.split()[:3]
         high, low = code.split(",")
         theirs[int(high, 0) << 8 | int(low, 0)] = name

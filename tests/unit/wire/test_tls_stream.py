@@ -197,7 +197,7 @@ def test_a_change_cipher_spec_may_come_first():
     assert kinds(whole(CCS + HELLO)) == ["change_cipher_spec", "client_hello"]
 
 
-def test_alerts_that_are_encrypted_are_not_told():
+def test_alerts_that_are_encrypted_are_skipped():
     found = whole(HELLO + record(bytes(24), 21) + record(b"\x07\x28", 21) + record(b"\x02\x28", 21))
     assert found[1:] == [Message("alert", b"\x02\x28")]
 

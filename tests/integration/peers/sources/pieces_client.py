@@ -40,7 +40,7 @@ while True:
         if first:
             time.sleep(pause)
     if first:
-        print("hello of %d octets" % len(data), flush=True)
+        print("hello of %d bytes" % len(data), flush=True)
     first = False
     if done:
         break
