@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Run the playbook and say where its files are: audit.sh FOLDER SECONDS [INVENTORY]
+# Run the playbook, print the page of its summary and say where the files are: audit.sh FOLDER SECONDS [INVENTORY]
 set -uo pipefail
 
 dest=$1 duration=$2 inventory=${3:-}
@@ -19,14 +19,12 @@ if [ ! -s "$dest/summary.txt" ]; then
   cat "$log" >&2
   exit "$status"
 fi
-echo
-cat "$dest/summary.txt"
-echo
-echo "inventory: $dest/inventory.json"
-echo "summary:   $dest/summary.txt"
-echo "hosts:     $dest/manifest.json"
-for file in "$dest"/hosts/*.json.gz; do
-  [ -e "$file" ] && echo "profile:   $file"
-done | head -n 20
-echo "log:       $log"
+# the page ends where the details begin, and the blank line before them with it
+sed '/^DETAILS$/,$d' "$dest/summary.txt"
+echo "Files in $dest:"
+echo "  summary.txt (this page and its details), inventory.json (assets), manifest.json (hosts)"
+echo "  hosts/HOST.json.gz (one profile a host), ansible.log"
+if [ "$status" -ne 0 ]; then
+  echo "ansible-playbook ended with status $status: see $log" >&2
+fi
 exit "$status"

@@ -142,9 +142,16 @@ options:
     default: 500
   dest:
     description:
-      - File on the controller to store the whole document in. Only a summary stays in the result then.
+      - File on the controller to store the whole document in. The result is a summary then.
       - A folder, or a path that ends in V(/), gets one file a host, C(HOST.json.gz).
       - A name that ends in C(.gz) is compressed. The file appears whole or not at all, with mode C(0600).
       - A relative path starts where the playbook is, or in the current folder for an ad hoc command.
     type: path
+  return_document:
+    description:
+      - Whether the document itself is in the result, cut to 190,000 bytes where it is larger. Without it the result is a summary of about
+        twenty lines.
+      - Has no effect with O(dest), where the document is in the file.
+    type: bool
+    default: false
 """

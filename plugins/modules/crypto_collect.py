@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: crypto_collect
-short_description: Collect, validate and store what a window started with async has seen
+short_description: Collect, validate and store the document of a window that was started with async
 version_added: 0.1.0
 description:
   - Waits for a job that M(cryptofleet.audit.crypto_profile), M(cryptofleet.audit.crypto_snapshot), M(cryptofleet.audit.crypto_monitor)
@@ -61,15 +61,15 @@ finished:
   returned: always
   type: bool
 invalid:
-  description: Present and V(true) where the document breaks its schema. The task fails then.
+  description: Present and V(true) where the document does not match its schema. The task fails then.
   returned: on schema violation
   type: bool
 profile:
   description: The document, as the module that was started returns it.
-  returned: when there is no O(dest) and the job was a profile or a snapshot
+  returned: when the job was a profile or a snapshot with return_document, and there is no O(dest)
   type: dict
 summary:
-  description: A few facts of the document, as the module that was started returns them.
+  description: As the module that was started returns it.
   returned: success
   type: dict
 dest:

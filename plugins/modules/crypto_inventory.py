@@ -13,9 +13,9 @@ description:
   - Reads every profile under C(AUDIT/hosts/), merges them in one pass and writes C(AUDIT/manifest.json), C(AUDIT/inventory.json) and
     C(AUDIT/summary.txt). It runs on the controller, whatever host the task is for.
   - Every host of the play is in the manifest and in every denominator, those that were unreachable, failed or gave a document that
-    breaks its schema too.
+    does not match its schema too.
   - A file that can't be read is moved to C(AUDIT/quarantine/) and named in the manifest. It never stops the merge.
-  - Several controllers may write into one audit folder. What they know of hosts is merged.
+  - Several controllers may write into one audit folder. Their hosts are merged.
 requirements:
   - jsonschema 4.18 or newer on the controller.
 options:
@@ -33,7 +33,7 @@ options:
     default: []
   results:
     description:
-      - What became of each host.
+      - How the audit of each host ended.
     type: list
     elements: dict
     default: []
@@ -43,10 +43,10 @@ options:
         type: str
         required: true
       status:
-        description: What became of it.
+        description: How its audit ended.
         type: str
         required: true
-        choices: [ok, unreachable, failed, refused]
+        choices: [ok, unreachable, failed, invalid]
       reason:
         description: Why, for all but V(ok).
         type: str
@@ -83,16 +83,16 @@ manifest:
   returned: success
   type: str
 report:
-  description: Path of the plain-text summary.
+  description: Path of the plain-text summary, one page and the details of it.
   returned: success
   type: str
 summary:
-  description: The summary's lines.
+  description: The first page of the summary, as lines; the details that follow it are in RV(report) alone.
   returned: success
   type: list
   elements: str
 counts:
-  description: Hosts by what became of them, and the assets found.
+  description: Hosts by how their audit ended, and the assets found.
   returned: success
   type: dict
 quarantined:

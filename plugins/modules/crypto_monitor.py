@@ -10,7 +10,9 @@ module: crypto_monitor
 short_description: Return the crypto events of a window, one by one
 version_added: 0.1.0
 description:
-  - Opens a window as M(cryptofleet.audit.crypto_profile) does and returns its events in the order of time instead of a profile.
+  - Opens a window as M(cryptofleet.audit.crypto_profile) does and gives its events in the order of time instead of a profile.
+  - The result is a summary with the first events. Set O(dest) to store all of them on the controller, or O(return_document) to have
+    them in the result.
   - The last event is always C(coverage), so a stream that was cut can't look whole.
   - With O(dest) the stream is stored on the controller as JSON Lines, one event a line.
 requirements:
@@ -49,11 +51,18 @@ options:
     default: true
   dest:
     description:
-      - File on the controller to store the stream in. Only a summary stays in the result then.
+      - File on the controller to store the stream in. The result is a summary then.
       - A folder, or a path that ends in V(/), gets one file a host, C(HOST.jsonl.gz).
       - A name that ends in C(.gz) is compressed. The file appears whole or not at all, with mode C(0600).
       - A relative path starts where the playbook is, or in the current folder for an ad hoc command.
     type: path
+  return_document:
+    description:
+      - Whether the events themselves and the coverage are in the result, cut to 190,000 bytes where they are larger. Without it the result
+        is a summary with the first 15 events, one line each.
+      - Has no effect with O(dest), where the events are in the file.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - cryptofleet.audit._attributes
   - cryptofleet.audit._options.targets
@@ -71,6 +80,7 @@ EXAMPLES = r"""
     duration: 60
     events: [file_open]
     file: ["*.pem", "/etc/ssl/*"]
+    return_document: true
   become: true
   register: opened
 
@@ -86,7 +96,7 @@ RETURN = r"""
 events:
   description:
     - The events, as C(plugins/plugin_utils/schemas/event.schema.json) describes them.
-  returned: when O(dest) is not set
+  returned: when O(return_document) is V(true) and O(dest) is not set
   type: list
   elements: dict
   sample:
@@ -100,31 +110,42 @@ events:
       flags: [O_RDONLY]
       result: ok
 coverage:
-  description: What was looked at, what could not be, what was lost.
-  returned: success
+  description: What was observed, what could not be, what was lost.
+  returned: when O(return_document) is V(true) and O(dest) is not set
   type: dict
 summary:
-  description: A few facts of the stream.
+  description: The stream in about thirty lines.
   returned: success
   type: dict
   contains:
     events:
-      description: Events of the stream.
+      description: Events of the stream, the coverage not counted.
       type: int
+    counts:
+      description: How many events of which kind.
+      type: dict
+    first_events:
+      description: The first 15 events that are not of Ansible's own connection or the audit itself, as texts of one line.
+      type: list
+      elements: str
     complete:
       description: Whether the coverage is complete.
       type: bool
     reasons:
-      description: One sentence per cause of incompleteness.
+      description: Why the coverage is not complete, which processes are excluded from it, and notes, each with its remedy; the first 5.
       type: list
       elements: str
-truncated:
-  description: Whether events were left out of the result to keep it under 200 KB. Never with O(dest).
+msg:
+  description: How many events of which kind, and whether the coverage is complete.
   returned: success
+  type: str
+truncated:
+  description: Whether events were left out of RV(events) to keep the result under 200 KB.
+  returned: when O(return_document) is V(true) and O(dest) is not set
   type: bool
 omitted:
   description: How many events were left out.
-  returned: success
+  returned: when O(return_document) is V(true) and O(dest) is not set
   type: dict
 dest:
   description: The file on the controller.
@@ -144,7 +165,6 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cryptofleet.audit.plugins.module_utils._errors import AuditError
 from ansible_collections.cryptofleet.audit.plugins.module_utils._window.monitor import monitor
 from ansible_collections.cryptofleet.audit.plugins.module_utils._window.options import request_from, target_options, window_options
-from ansible_collections.cryptofleet.audit.plugins.module_utils._window.result import monitor_result
 
 EVENTS = ["process_exec", "process_fork", "process_exit", "file_open", "library_load", "operation", "tls_handshake", "ssh_kex"]
 
@@ -158,7 +178,8 @@ def argspec():
         library={"type": "list", "elements": "str", "default": [], "aliases": ["libraries"]},
         max_events={"type": "int", "default": 10000},
         redact={"type": "bool", "default": True},
-        dest={"type": "path"}
+        dest={"type": "path"},
+        return_document={"type": "bool", "default": False}
     )
 
 
@@ -171,7 +192,9 @@ def main():
         coverage = monitor(request_from(params), filters, lines.append)
     except AuditError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(**monitor_result(lines, coverage, whole=bool(params["dest"])))
+    # not needed before probes attach, so it is not compiled before
+    from ansible_collections.cryptofleet.audit.plugins.module_utils._window.result import asked, monitor_result
+    module.exit_json(asked=asked(params), **monitor_result(lines, coverage, bool(params["dest"]), params["return_document"]))
 
 
 if __name__ == "__main__":

@@ -12,8 +12,9 @@ version_added: 0.1.0
 description:
   - Opens a window on a Linux host, watches processes with eBPF probes while it is open, and returns one profile document.
     It says which processes ran, which crypto libraries they loaded, which keys and certificates they opened and which
-    algorithms they operated with.
-  - The profile's C(coverage) says what could be looked at, what could not and what was lost. A profile of a host where no probe
+    algorithms they used.
+  - The result is a summary. Set O(dest) to store the profile itself on the controller, or O(return_document) to have it in the result.
+  - The profile's C(coverage) says what was observed, what could not be and what was lost. A profile of a host where no probe
     could be attached can't look like a clean one.
   - Nothing is installed on the host and nothing is left there. No key material, plaintext or environment is ever read into the profile.
   - The action plugin validates the profile against the collection's JSON Schema before it is returned or stored.
@@ -41,20 +42,27 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Look at the whole host for half a minute
+- name: Observe the whole host for half a minute
   cryptofleet.audit.crypto_profile:
     duration: 30
+    return_document: true
   become: true
   register: crypto
 
-- name: Look at nginx, all of its processes, for five minutes, and keep the profile on the controller
+- name: Fail where a service negotiated less than TLS 1.2
+  ansible.builtin.assert:
+    that: crypto.profile.processes | map(attribute='tls') | flatten | selectattr('version') | map(attribute='version.name') | intersect(old) | length == 0
+  vars:
+    old: [TLS 1.0, TLS 1.1]
+
+- name: Observe nginx, all of its processes, for five minutes, and keep the profile on the controller
   cryptofleet.audit.crypto_profile:
     name: nginx
     duration: 300
     dest: profiles/
   become: true
 
-- name: Look at one service without its children
+- name: Observe one service without its children
   cryptofleet.audit.crypto_profile:
     unit: postgresql.service
     follow_children: false
@@ -79,7 +87,7 @@ RETURN = r"""
 profile:
   description:
     - The profile document, as C(plugins/plugin_utils/schemas/profile.schema.json) describes it field by field.
-  returned: when O(dest) is not set
+  returned: when O(return_document) is V(true) and O(dest) is not set
   type: dict
   contains:
     schema_version:
@@ -98,7 +106,7 @@ profile:
       description: How probes ran.
       type: dict
     coverage:
-      description: What was looked at, what could not be, what was lost. Read it first.
+      description: What was observed, what could not be, what was lost. Read it first.
       type: dict
     processes:
       description: Processes with their C(libraries), C(files), C(operations), C(tls) and C(ssh).
@@ -117,25 +125,36 @@ profile:
       description: Sizes of the lists.
       type: dict
 summary:
-  description: A few facts of the document.
+  description:
+    - The document in about twenty lines, Ansible's own connection and the audit left out. Lists are texts of one line, the most frequent
+      first and cut to 8 entries, with a number of times in parentheses; V(none) where they are empty,
+      V(not observed) where no probe for it was attached.
+    - To test values, set O(return_document) and use RV(profile).
   returned: success
   type: dict
   contains:
+    host:
+      description: Name, operating system, kernel, architecture, FIPS mode and crypto policy.
+      type: str
     complete:
-      description: Whether the coverage is complete. Where it is not, what was seen is true and what was not seen means nothing.
+      description: Whether the coverage is complete. Where it is not, what was not seen may be in use all the same.
       type: bool
     reasons:
-      description: One sentence per cause of incompleteness.
+      description: Why the coverage is not complete, which processes are excluded from it, and notes, each with its remedy; the first 5.
       type: list
       elements: str
+    lost:
+      description: Observations lost, all causes together.
+      type: int
     engine:
       description: The engine used.
       type: str
+    rejected:
+      description: Better engines that could not be used, each with the reason and its remedy.
+      type: list
+      elements: str
     grade:
       description: V(full) or V(reduced).
-      type: str
-    started_at:
-      description: Start of the window, UTC.
       type: str
     ended_at:
       description: End of the window, UTC.
@@ -143,49 +162,38 @@ summary:
     seconds:
       description: Length of the window.
       type: float
-    lost:
-      description: Observations lost, of all causes.
-      type: int
-    probes:
-      description: Status of each probe by its name.
-      type: dict
     processes:
-      description: Process entries.
+      description: Processes with cryptography.
       type: int
     libraries:
-      description: Library entries.
-      type: int
-    files:
-      description: File entries.
-      type: int
-    operations:
-      description: Operation entries.
-      type: int
+      description: Crypto libraries with version, and in how many processes.
+      type: str
     tls:
-      description: TLS entries.
-      type: int
+      description: Version, cipher suite and group of TLS handshakes, and how many.
+      type: str
     ssh:
-      description: SSH entries.
-      type: int
-    library_names:
-      description: Names and versions of the libraries, the first 50.
-      type: list
-      elements: str
+      description: Key exchange, host key and cipher of SSH key exchanges, and how many.
+      type: str
     algorithms:
-      description: Algorithms operated with, the first 100.
-      type: list
-      elements: str
-    negotiated:
-      description: Version, cipher suite and group of TLS handshakes, the first 100.
-      type: list
-      elements: str
-truncated:
-  description: Whether entries were left out of the result to keep it under 200 KB. Never with O(dest).
+      description: Algorithms that programs used, and how many calls.
+      type: str
+    files:
+      description: Kinds of crypto files that were opened, and how many files.
+      type: str
+    stacks:
+      description: TLS and crypto stacks that programs carry themselves, and in how many processes.
+      type: str
+msg:
+  description: The same in two or three sentences.
   returned: success
+  type: str
+truncated:
+  description: Whether entries were left out of RV(profile) to keep the result under 200 KB.
+  returned: when O(return_document) is V(true) and O(dest) is not set
   type: bool
 omitted:
   description: How many entries were left out, by list.
-  returned: success
+  returned: when O(return_document) is V(true) and O(dest) is not set
   type: dict
 dest:
   description: The file on the controller.
@@ -209,7 +217,6 @@ from ansible_collections.cryptofleet.audit.plugins.module_utils._window.options 
     target_options,
     window_options,
 )
-from ansible_collections.cryptofleet.audit.plugins.module_utils._window.result import profile_result
 from ansible_collections.cryptofleet.audit.plugins.module_utils._window.tracer import trace
 
 
@@ -223,7 +230,9 @@ def main():
         profile = trace(request_from(module.params))
     except AuditError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(**profile_result(profile, whole=bool(module.params["dest"])))
+    # not needed before probes attach, so it is not compiled before
+    from ansible_collections.cryptofleet.audit.plugins.module_utils._window.result import asked, profile_result
+    module.exit_json(asked=asked(module.params), **profile_result(profile, bool(module.params["dest"]), module.params["return_document"]))
 
 
 if __name__ == "__main__":

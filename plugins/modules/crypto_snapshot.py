@@ -10,7 +10,8 @@ module: crypto_snapshot
 short_description: List the crypto libraries and open crypto files of a host at one instant
 version_added: 0.1.0
 description:
-  - Reads C(/proc) once and returns a document of the same form as M(cryptofleet.audit.crypto_profile) does. No probe is attached.
+  - Reads C(/proc) once and makes a document of the same form as M(cryptofleet.audit.crypto_profile) does. No probe is attached.
+  - The result is a summary. Set O(dest) to store the document itself on the controller, or O(return_document) to have it in the result.
   - Works without root. What could not be read for lack of privilege is counted in the document's C(coverage).
   - What the host has configured is in it too, C(host_crypto).
   - It shows what is present, never what is used. Use M(cryptofleet.audit.crypto_profile) for that.
@@ -44,28 +45,39 @@ RETURN = r"""
 profile:
   description:
     - The snapshot, as C(plugins/plugin_utils/schemas/profile.schema.json) describes it, with C(document) V(snapshot).
-  returned: when O(dest) is not set
+  returned: when O(return_document) is V(true) and O(dest) is not set
   type: dict
 summary:
-  description: A few facts of the document.
+  description:
+    - The document in about twenty lines, Ansible's own connection and the audit left out. Lists are texts of one line, the most frequent
+      first and cut to 8 entries, with a number of times in parentheses; V(none) where they are empty,
+      V(not observed) where no probe for it was attached.
+    - To test values, set O(return_document) and use RV(profile).
   returned: success
   type: dict
   contains:
+    host:
+      description: Name, operating system, kernel, architecture, FIPS mode and crypto policy.
+      type: str
     complete:
-      description: Whether the coverage is complete. Where it is not, what was seen is true and what was not seen means nothing.
+      description: Whether the coverage is complete. Where it is not, what was not seen may be in use all the same.
       type: bool
     reasons:
-      description: One sentence per cause of incompleteness.
+      description: Why the coverage is not complete, which processes are excluded from it, and notes, each with its remedy; the first 5.
       type: list
       elements: str
+    lost:
+      description: Observations lost, all causes together.
+      type: int
     engine:
       description: The engine used.
       type: str
+    rejected:
+      description: Better engines that could not be used, each with the reason and its remedy.
+      type: list
+      elements: str
     grade:
       description: V(full) or V(reduced).
-      type: str
-    started_at:
-      description: Start of the window, UTC.
       type: str
     ended_at:
       description: End of the window, UTC.
@@ -73,49 +85,38 @@ summary:
     seconds:
       description: Length of the window.
       type: float
-    lost:
-      description: Observations lost, of all causes.
-      type: int
-    probes:
-      description: Status of each probe by its name.
-      type: dict
     processes:
-      description: Process entries.
+      description: Processes with cryptography.
       type: int
     libraries:
-      description: Library entries.
-      type: int
-    files:
-      description: File entries.
-      type: int
-    operations:
-      description: Operation entries.
-      type: int
+      description: Crypto libraries with version, and in how many processes.
+      type: str
     tls:
-      description: TLS entries.
-      type: int
+      description: Version, cipher suite and group of TLS handshakes, and how many.
+      type: str
     ssh:
-      description: SSH entries.
-      type: int
-    library_names:
-      description: Names and versions of the libraries, the first 50.
-      type: list
-      elements: str
+      description: Key exchange, host key and cipher of SSH key exchanges, and how many.
+      type: str
     algorithms:
-      description: Algorithms operated with, the first 100.
-      type: list
-      elements: str
-    negotiated:
-      description: Version, cipher suite and group of TLS handshakes, the first 100.
-      type: list
-      elements: str
-truncated:
-  description: Whether entries were left out of the result to keep it under 200 KB. Never with O(dest).
+      description: Algorithms that programs used, and how many calls.
+      type: str
+    files:
+      description: Kinds of crypto files that were opened, and how many files.
+      type: str
+    stacks:
+      description: TLS and crypto stacks that programs carry themselves, and in how many processes.
+      type: str
+msg:
+  description: The same in two or three sentences.
   returned: success
+  type: str
+truncated:
+  description: Whether entries were left out of RV(profile) to keep the result under 200 KB.
+  returned: when O(return_document) is V(true) and O(dest) is not set
   type: bool
 omitted:
   description: How many entries were left out, by list.
-  returned: success
+  returned: when O(return_document) is V(true) and O(dest) is not set
   type: dict
 dest:
   description: The file on the controller.
@@ -134,7 +135,7 @@ size:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cryptofleet.audit.plugins.module_utils._errors import AuditError
 from ansible_collections.cryptofleet.audit.plugins.module_utils._window.options import document_options, request_from, target_options
-from ansible_collections.cryptofleet.audit.plugins.module_utils._window.result import profile_result
+from ansible_collections.cryptofleet.audit.plugins.module_utils._window.result import asked, profile_result
 from ansible_collections.cryptofleet.audit.plugins.module_utils._window.tracer import snapshot
 
 
@@ -148,7 +149,7 @@ def main():
         document = snapshot(request_from(module.params))
     except AuditError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(**profile_result(document, whole=bool(module.params["dest"])))
+    module.exit_json(asked=asked(module.params), **profile_result(document, bool(module.params["dest"]), module.params["return_document"]))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the controller does around a module: run it, wait for it, validate its document, store it, keep a summary.
+"""What the controller does around a module: run it, wait for it, validate its document, store it, and return a summary.
 
 A task with C(async) and C(poll) above 0 would be waited for by ansible-core, which hands the job's result to the user past the
 action plugin. So the plugin waits itself, whatever the task says, and tells ansible-core that there is nothing left to wait for.
@@ -57,7 +57,11 @@ class AuditAction(ActionBase):
         return ("%s %s" % (mark, super()._compute_environment_string(raw_environment_out))).rstrip()
 
     def _resolve_dest(self, dest):
-        """An absolute path on the controller; a separator at its end stays."""
+        """An absolute path on the controller; a separator at its end stays.
+
+        :arg dest: str or None, as the user wrote it.
+        :returns: str or None.
+        """
         if not dest:
             return None
         dest = str(dest)
@@ -67,10 +71,15 @@ class AuditAction(ActionBase):
         return task_vars["inventory_hostname"]
 
     def _wait(self, jid, folder, task_vars, expected, limit, interval):
-        """Poll a job until it ended or limit seconds are over.
+        """Poll a job until it has ended, or until the limit.
 
-        :arg expected: seconds until it should end; from then on it is polled every second.
-        :returns: its result, or None where it has not ended.
+        :arg jid: str, the job's id.
+        :arg folder: str, where the host keeps its result.
+        :arg task_vars: dict.
+        :arg expected: float, seconds until it should end; from then on it is polled every second.
+        :arg limit: float, seconds to wait at most.
+        :arg interval: float, seconds between two polls until then.
+        :returns: dict, its result, or None where it has not ended.
         """
         start = time.monotonic()
         self._asks_for = jid
@@ -101,7 +110,11 @@ class AuditAction(ActionBase):
                 display.vvv("could not reset the connection: %s" % error)
 
     def _forget_job(self, path, *folders):
-        """Remove a job's result file from the host, and temporary folders of Ansible."""
+        """Remove a job's result file from the host, and temporary folders of Ansible.
+
+        :arg path: str, the result file.
+        :arg folders: str or None each.
+        """
         self._low_level_execute_command(self._connection._shell.remove(path))
         # starting a job sets this to False: its own wrapper removes its folder then, but up to five seconds late
         self._cleanup_remote_tmp = True
@@ -110,9 +123,17 @@ class AuditAction(ActionBase):
                 self._remove_tmp_path(folder)
 
     def _deliver(self, result, dest, host):
-        """Validate the document in a module's result; store it where there is a dest."""
+        """Validate the document in a module's result; store it where there is a dest, and drop it where nobody asked for it.
+
+        :arg result: dict, the module's.
+        :arg dest: str or None, where to store the document.
+        :arg host: str, the host's name in the inventory of Ansible.
+        :returns: dict, the task's result.
+        """
         if result.get("failed") or result.get("skipped") or result.get("unreachable"):
             return result
+        # not from the invocation: whether that is in a result is a setting from ansible-core 2.21 on, INJECT_INVOCATION
+        asked = result.pop("asked", {})
         key = next((name for name in _DOCUMENTS if name in result), None)
         if key is None:
             return dict(result, failed=True, msg="the module of %s returned no document" % host)
@@ -121,11 +142,13 @@ class AuditAction(ActionBase):
             self._validate(key, document)
         except _schema.SchemaViolation as error:
             return {"failed": True, "invalid": True, "changed": False,
-                    "msg": "the document of %s breaks its schema and was not stored: %s" % (host, error)}
-        if not dest:
-            return result
-        del result[key]
-        return dict(result, **self._store(key, document, dest, host))
+                    "msg": "the document of %s does not match its schema and was discarded: %s" % (host, error)}
+        if dest:
+            del result[key]
+            return dict(result, **self._store(key, document, dest, host))
+        if not asked.get("return_document"):
+            del result[key]
+        return result
 
     @staticmethod
     def _validate(key, document):
@@ -137,7 +160,14 @@ class AuditAction(ActionBase):
             _schema.validate(document, _DOCUMENTS[key])
 
     def _store(self, key, document, dest, host):
-        """Write the document. In check mode only say where to."""
+        """Write the document. In check mode only say where to.
+
+        :arg key: str, of _DOCUMENTS.
+        :arg document: dict, or str for a stream.
+        :arg dest: str, file or folder.
+        :arg host: str, the host's name in the inventory of Ansible.
+        :returns: dict, what the result gets of it.
+        """
         path = _store.target_path(dest, host, _store.STREAM_SUFFIX if key == "stream" else _store.PROFILE_SUFFIX)
         if self._task.check_mode:
             return {"dest": path}
@@ -172,7 +202,7 @@ class ModuleAction(AuditAction):
         if self._task.async_val and self._task.poll == 0:
             return merge_hash(result, self._start(arguments, task_vars))
         if self.has_window:
-            display.display("%s: looking for %d s%s" % (host, seconds, ", then storing in %s" % dest if dest else ""), stderr=True)
+            display.display("%s: observing for %d s%s" % (host, seconds, ", then storing in %s" % dest if dest else ""), stderr=True)
         if self._task.async_val or (seconds >= _JOB_SECONDS and self._connection.transport != "local"):
             outcome = self._run_as_job(arguments, seconds, task_vars)
         else:
@@ -180,7 +210,7 @@ class ModuleAction(AuditAction):
         return merge_hash(result, self._deliver(outcome, dest, host))
 
     def _seconds(self):
-        """The window's length; what is no number is left to the module to refuse."""
+        """The window's length in seconds, int; 0 without a window. What is no number is left to the module to refuse."""
         if not self.has_window:
             return 0
         try:
@@ -189,20 +219,32 @@ class ModuleAction(AuditAction):
             return _DEFAULT_SECONDS
 
     def _check_dest(self, dest, host):
-        """Fail before the window and not after it."""
+        """Fail before the window rather than after it.
+
+        :raises AnsibleActionFail: dest can't be written.
+        """
         try:
             _store.check_writable(_store.target_path(dest, host))
         except _store.StoreError as error:
             raise AnsibleActionFail(str(error)) from error
 
     def _start(self, arguments, task_vars):
-        """Start the job of a task with poll: 0; crypto_collect does the rest."""
+        """Start the job of a task with poll: 0; crypto_collect does the rest.
+
+        :returns: dict, with ansible_job_id.
+        """
         outcome = self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=True)
         # ansible-core says changed of every job it starts
         return dict(outcome, changed=False)
 
     def _run_as_job(self, arguments, seconds, task_vars):
-        """Run the module as a job that no connection has to outlast, and wait for it."""
+        """Run the module as a job that does not depend on a connection, and wait for it.
+
+        :arg arguments: dict, the module's.
+        :arg seconds: int, length of the window.
+        :arg task_vars: dict.
+        :returns: dict, the module's result.
+        """
         interval = self._task.poll if self._task.async_val else min(30, max(5, seconds // 20))
         limit = self._task.async_val or seconds + _GRACE_SECONDS
         self._own_job = True
@@ -221,7 +263,7 @@ class ModuleAction(AuditAction):
         outcome = self._wait(job["ansible_job_id"], os.path.dirname(path), task_vars, seconds, limit, interval)
         self._forget_job(path, folder, self._connection._shell.tmpdir)
         if outcome is None:
-            return {"failed": True, "changed": False, "msg": "the job did not end within %d s and was stopped" % limit}
+            return {"failed": True, "changed": False, "msg": "the job did not end within %d s and was stopped; try a shorter window" % limit}
         return {key: value for key, value in outcome.items() if key not in _JOB_KEYS}
 
 
@@ -248,8 +290,8 @@ class CollectAction(AuditAction):
                 return dict(result, changed=False, finished=False, ansible_job_id=jid)
             return dict(result, changed=False, failed=True, finished=False,
                         msg="the job %s did not end within %d s" % (jid, arguments["timeout"]))
-        asked = outcome.get("invocation", {}).get("module_args", {}).get("dest")
-        delivered = self._deliver(outcome, self._resolve_dest(arguments["dest"]) or asked, host)
+        dest = self._resolve_dest(arguments["dest"]) or outcome.get("asked", {}).get("dest")
+        delivered = self._deliver(outcome, dest, host)
         delivered = {key: value for key, value in delivered.items() if key not in _JOB_KEYS}
         if delivered.get("stored") is False:
             delivered["msg"] += "; the job is kept on the host, collect it again with a dest that can be written"

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The list of all hosts of an audit, AUDIT/manifest.json: who is in it, and what became of each.
+"""The list of all hosts of an audit, AUDIT/manifest.json: who is in it, and how the audit of each ended.
 
-A host stays in every denominator whatever became of it. This plugin util is PRIVATE to the collection.
+A host stays in every denominator however its audit ended. This plugin util is PRIVATE to the collection.
 """
 
 from __future__ import annotations
@@ -23,13 +23,21 @@ _LOCK = ".lock"
 
 
 def manifest_path(audit):
-    """Path of an audit's manifest."""
+    """The manifest's path.
+
+    :arg audit: str, the audit's folder.
+    :returns: str.
+    """
     return os.path.join(audit, _MANIFEST)
 
 
 @contextlib.contextmanager
 def locked(audit):
-    """Keep other controllers on this folder out while its manifest and reports are made."""
+    """Keep other controllers on this folder out while its manifest and reports are made.
+
+    :arg audit: str, the audit's folder; it is made where it is missing.
+    :raises _store.StoreError: the folder can't be used.
+    """
     try:
         pathlib.Path(audit).mkdir(parents=True, exist_ok=True)
         descriptor = os.open(os.path.join(audit, _LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -43,13 +51,26 @@ def locked(audit):
 
 
 def entry(host, status, reason=None, file=None, sha256=None, size=None):
-    """One host of a manifest."""
+    """One host of a manifest.
+
+    :arg host: str, its name in the inventory of Ansible.
+    :arg status: str, of STATUSES.
+    :arg reason: str or None, why, for all but ok.
+    :arg file: str or None, its profile, from the audit's folder.
+    :arg sha256: str or None, of that file, hex.
+    :arg size: int or None, of that file, in bytes.
+    :returns: dict.
+    """
     return {"host": host, "status": status, "reason": reason, "file": file, "sha256": sha256, "size": size,
             "started_at": None, "ended_at": None, "complete": None}
 
 
 def earlier(audit):
-    """``(entries by host, problem)`` of the manifest that is there already; problem says why it could not be used."""
+    """Read the manifest that is there already.
+
+    :arg audit: str, the audit's folder.
+    :returns: tuple of the entries (dict of str, host, to dict) and of why it could not be used (str or None).
+    """
     path = manifest_path(audit)
     if not os.path.exists(path):
         return {}, None
@@ -62,17 +83,19 @@ def earlier(audit):
 
 
 def gather(audit, hosts, results, dry_run=False):
-    """Entries by host: of this run, of earlier ones into the same folder, and of files found there.
+    """Put together the hosts of this run, of earlier ones into the same folder, and of files found there.
 
-    :arg hosts: names of all hosts of the play.
-    :arg results: dicts with host, status, reason and sha256, of the hosts that gave one.
-    :returns: ``(entries, quarantined)``.
+    :arg audit: str, the audit's folder.
+    :arg hosts: list of str, names of all hosts of the play.
+    :arg results: list of dict with host, status, reason and sha256, of the hosts that gave one.
+    :arg dry_run: bool, write nothing.
+    :returns: tuple of the entries (dict of str, host, to dict) and of the files that can't be used (list of dict).
     """
     entries, problem = earlier(audit)
     quarantined = [quarantine(audit, manifest_path(audit), problem, dry_run)] if problem else []
     for host in hosts:
-        # without a result of its own in this run, what an earlier run knows stays; without that, it did not run
-        entries.setdefault(host, entry(host, "not_run", "it left the play before its window could be opened"))
+        # without a result of this run the entry of an earlier one stays; without that, the host did not run
+        entries.setdefault(host, entry(host, "not_run", "it left the play before its window opened: see the play's log for the error"))
     files = {_store.host_of(path.name[:-len(_store.PROFILE_SUFFIX)]): path for path in _profiles(audit)}
     for result in results:
         host = result["host"]
@@ -104,7 +127,14 @@ def _profiles(audit):
 
 
 def quarantine(audit, path, reason, dry_run=False):
-    """Move a file that can't be used out of the way, and say where it is. Where it can't be moved it stays, and that is said."""
+    """Move a file that can't be used out of the way. Where it can't be moved it stays.
+
+    :arg audit: str, the audit's folder.
+    :arg path: str or Path, the file.
+    :arg reason: str, why it can't be used.
+    :arg dry_run: bool, move nothing.
+    :returns: dict, the manifest's entry of it.
+    """
     path = pathlib.Path(path)
     moved = pathlib.Path(audit, QUARANTINE_FOLDER, path.name)
     record = {"file": os.path.relpath(path, audit), "reason": reason, "moved_to": os.path.relpath(moved, audit)}
@@ -120,7 +150,11 @@ def quarantine(audit, path, reason, dry_run=False):
 
 
 def counts(entries):
-    """Hosts by status, and their total."""
+    """Count hosts by status, and all of them.
+
+    :arg entries: dict of str, host, to dict.
+    :returns: dict of str to int.
+    """
     numbers = {status: 0 for status in STATUSES}
     for item in entries.values():
         numbers[item["status"]] += 1
@@ -128,7 +162,15 @@ def counts(entries):
 
 
 def write(audit, entries, quarantined, version):
-    """Write the manifest. :returns: its path."""
+    """Write the manifest.
+
+    :arg audit: str, the audit's folder.
+    :arg entries: dict of str, host, to dict.
+    :arg quarantined: list of dict, files that can't be used.
+    :arg version: str, the collection's version.
+    :returns: str, the manifest's path.
+    :raises _store.StoreError: it can't be written.
+    """
     document = {
         "schema_version": "1.0",
         "collection_version": version,

@@ -13,15 +13,19 @@ import os
 from . import _inventory, _manifest, _schema, _store, _summary
 from ._version import COLLECTION_VERSION
 
+# the line between the summary's page and what follows it; scripts/audit.sh prints what is above. Text of hosts is always indented
+DETAILS = "DETAILS"
+
 
 def make(audit, hosts, results, dry_run=False):
     """Merge what is in the folder.
 
-    :arg hosts: names of all hosts that were to be audited.
-    :arg results: dicts with host, status, reason and sha256.
-    :arg dry_run: read everything, write nothing.
-    :returns: dict with the paths inventory, manifest and report, the summary's lines, counts and quarantined.
-    :raises _store.StoreError: where the folder can't be used.
+    :arg audit: str, the folder.
+    :arg hosts: list of str, names of all hosts that were to be audited.
+    :arg results: list of dict with host, status, reason and sha256.
+    :arg dry_run: bool, read everything, write nothing.
+    :returns: dict with the paths inventory, manifest and report, the summary's page as lines, counts and quarantined.
+    :raises _store.StoreError: the folder can't be used.
     """
     paths = {"inventory": os.path.join(audit, "inventory.json"), "manifest": _manifest.manifest_path(audit),
              "report": os.path.join(audit, "summary.txt")}
@@ -34,17 +38,24 @@ def make(audit, hosts, results, dry_run=False):
                     quarantined.append(_manifest.quarantine(audit, os.path.join(audit, entries[host]["file"]), problem, dry_run))
                     entries[host] = _manifest.entry(host, "invalid", problem)
             counts = _manifest.counts(entries)
-            lines = _summary.render(inventory, entries, counts, quarantined)
+            page, details = _summary.render(inventory, entries, counts, quarantined)
             if not dry_run:
                 _manifest.write(audit, entries, quarantined, COLLECTION_VERSION)
                 inventory.write(paths["inventory"], entries, counts, COLLECTION_VERSION)
-                _store.write_bytes(paths["report"], ("\n".join(lines) + "\n").encode("utf-8", "backslashreplace"))
+                text = "\n".join(page + ["", DETAILS, ""] + details) + "\n"
+                _store.write_bytes(paths["report"], text.encode("utf-8", "backslashreplace"))
             assets = inventory.statistics()
-    return dict(paths, summary=lines, counts={"hosts": counts, "assets": assets}, quarantined=quarantined)
+    return dict(paths, summary=page, counts={"hosts": counts, "assets": assets}, quarantined=quarantined)
 
 
 def _add(inventory, audit, entry):
-    """Merge one host's profile and complete its entry. :returns: why the file can't be used, or None."""
+    """Merge one host's profile and complete its entry.
+
+    :arg inventory: Inventory.
+    :arg audit: str, the folder.
+    :arg entry: dict, the host's entry of the manifest.
+    :returns: str, why the file can't be used, or None.
+    """
     if entry["status"] != "ok" or entry["file"] is None:
         return None
     try:

@@ -27,47 +27,48 @@ SCHEMA_DIRECTORY = pathlib.Path(__file__).parent / "schemas"
 
 _LONGEST_MESSAGE = 300
 
-_EVENT_DEFINITIONS = {
-    "process_exec": "process_event",
-    "process_fork": "process_event",
-    "process_exit": "process_event",
-    "file_open": "file_event",
-    "library_load": "library_event",
-    "operation": "operation_event",
-    "coverage": "coverage_event",
-}
-
 
 class SchemaViolation(Exception):
-    """A document is not what its schema says. The text names the field as a JSON path."""
+    """A document does not match its schema. The text names the field as a JSON path."""
 
 
 def require_jsonschema():
-    """Raise a clear error where the controller lacks the library, before anything is run on a host."""
+    """Check that the controller has the library, before anything is run on a host.
+
+    :raises AnsibleError: it has not; the text says how to get it.
+    """
     if JSONSCHEMA_TRACEBACK is not None:
         raise AnsibleError(
             "documents are validated on the controller: " + missing_required_lib("jsonschema >= 4.18", url="https://python-jsonschema.readthedocs.io"))
 
 
 def load_schema(name):
-    """The schema NAME.schema.json as a dict."""
+    """Read a schema.
+
+    :arg name: str, as in NAME.schema.json.
+    :returns: dict.
+    """
     return json.loads((SCHEMA_DIRECTORY / (name + ".schema.json")).read_text(encoding="utf-8"))
 
 
 def validate(document, name):
     """Check one document.
 
-    :arg name: ``profile`` (snapshots too), ``preflight``, ``manifest`` or ``inventory``.
+    :arg document: dict.
+    :arg name: str, ``profile`` (snapshots too), ``preflight``, ``manifest`` or ``inventory``.
     :raises SchemaViolation: naming the first field that is wrong.
     """
     _check(document, name + ".schema.json")
 
 
 def validate_stream(lines):
-    """Check the events of a stream, an iterable of JSON texts; the last must be the coverage.
+    """Check the events of a stream; the last must be the coverage.
 
-    :returns: how many events there were, the coverage not counted.
+    :arg lines: iterable of str or bytes, JSON texts.
+    :returns: int, how many events there were, the coverage not counted.
+    :raises SchemaViolation: naming the first line and field that is wrong.
     """
+    definitions = _event_definitions()
     event = None
     number = 0
     for number, line in enumerate(lines, 1):
@@ -76,10 +77,10 @@ def validate_stream(lines):
         except ValueError as error:
             raise SchemaViolation("line %d: not JSON: %s" % (number, error)) from error
         kind = event.get("event") if isinstance(event, dict) else None
-        if not isinstance(kind, str) or kind not in _EVENT_DEFINITIONS:
+        if not isinstance(kind, str) or kind not in definitions:
             raise SchemaViolation("line %d: $.event: %s is not a kind of event" % (number, json.dumps(kind)[:_LONGEST_MESSAGE]))
         try:
-            _check(event, "event.schema.json#/$defs/" + _EVENT_DEFINITIONS[kind])
+            _check(event, "event.schema.json#/$defs/" + definitions[kind])
         except SchemaViolation as error:
             raise SchemaViolation("line %d: %s" % (number, error)) from error
     if event is None or event["event"] != "coverage":
@@ -94,6 +95,17 @@ def _check(document, reference):
         if len(message) > _LONGEST_MESSAGE:
             message = "... " + message[-_LONGEST_MESSAGE:]
         raise SchemaViolation("%s: %s" % (error.json_path, message))
+
+
+@functools.lru_cache(maxsize=None)
+def _event_definitions():
+    """The definition of each kind of event, by the schema itself: dict of str to str."""
+    kinds = {}
+    for name, definition in load_schema("event")["$defs"].items():
+        kind = definition.get("properties", {}).get("event", {})
+        for value in kind.get("enum", [kind["const"]] if "const" in kind else []):
+            kinds[value] = name
+    return kinds
 
 
 @functools.lru_cache(maxsize=None)

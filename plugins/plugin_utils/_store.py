@@ -32,6 +32,9 @@ def safe_name(host):
     """A host's name as a file name: no separator, no leading dot, never two hosts with one name.
 
     Everything but letters, digits and ``_ - .`` becomes %XX; a name too long for a file system ends in a digest instead.
+
+    :arg host: str, its name in the inventory of Ansible.
+    :returns: str.
     """
     name = urllib.parse.quote(host, safe="", errors="surrogateescape").replace("~", "%7E")
     if name.startswith("."):
@@ -42,27 +45,43 @@ def safe_name(host):
 
 
 def host_of(name):
-    """The host a file name of ``safe_name`` stands for; a name cut short stays as it is."""
+    """The host that a file name of ``safe_name`` stands for.
+
+    :arg name: str, without its suffix.
+    :returns: str; a name that was cut stays as it is.
+    """
     return name if "%-" in name else urllib.parse.unquote(name, errors="surrogateescape")
 
 
 def target_path(dest, host, suffix=PROFILE_SUFFIX):
-    """Where a document goes: dest itself, or a file for the host in it where dest is a folder or ends in a separator."""
+    """Where a document goes: dest itself, or a file for the host in it where dest is a folder or ends in a separator.
+
+    :arg dest: str, as the user gave it.
+    :arg host: str, the host's name in the inventory of Ansible.
+    :arg suffix: str, of a file in a folder.
+    :returns: str.
+    """
     if str(dest).endswith(os.sep) or os.path.isdir(dest):
         return os.path.join(dest, safe_name(host) + suffix)
     return str(dest)
 
 
 def encode(document):
-    """A document as bytes, the same for the same document: keys sorted, one line."""
+    """A document as bytes, the same for the same document: keys sorted, one line.
+
+    :arg document: dict.
+    :returns: bytes.
+    """
     return (json.dumps(document, sort_keys=True, separators=(",", ":")) + "\n").encode("ascii")
 
 
 def write_bytes(path, content):
-    """Write content to path atomically, compressed where the name ends in .gz, and make missing folders.
+    """Write a file atomically, compressed where its name ends in .gz, and make missing folders.
 
-    :returns: ``{"dest", "sha256", "size"}`` of the file as it is on disk.
-    :raises StoreError: with nothing of this attempt left behind.
+    :arg path: str or Path.
+    :arg content: bytes.
+    :returns: dict with dest, sha256 and size of the file as it is on disk.
+    :raises StoreError: it can't be written; nothing of this attempt is left.
     """
     if str(path).endswith(".gz"):
         content = gzip.compress(content, compresslevel=6, mtime=0)
@@ -72,7 +91,11 @@ def write_bytes(path, content):
 
 
 def check_writable(path):
-    """Raise what writing path would raise for want of a folder, permission or space, as far as that can be told before."""
+    """Check for the folder, the permission and the space that writing a file needs, as far as that can be known before.
+
+    :arg path: str or Path, the file.
+    :raises StoreError: it can't be written.
+    """
     path = pathlib.Path(path)
     try:
         _make_folder(path.parent)
@@ -87,7 +110,11 @@ def check_writable(path):
 
 @contextlib.contextmanager
 def atomic(path):
-    """A binary stream whose content becomes path when the block ends well, and vanishes when it does not."""
+    """A binary stream whose content becomes the file when the block ends well, and vanishes when it does not.
+
+    :arg path: str or Path.
+    :raises StoreError: it can't be written.
+    """
     path = pathlib.Path(path)
     temporary = None
     try:
@@ -133,9 +160,11 @@ def _sync_folder(folder):
 
 
 def read_document(path):
-    """``(document, facts)``: the JSON object in path, and the ``sha256`` and ``size`` of the file.
+    """Read a JSON object.
 
-    :raises StoreError: where it can't be read or holds no JSON object.
+    :arg path: str or Path; decompressed where it ends in .gz.
+    :returns: tuple of the document (dict) and of sha256 and size of the file (dict).
+    :raises StoreError: it can't be read or holds no JSON object.
     """
     try:
         content = pathlib.Path(path).read_bytes()

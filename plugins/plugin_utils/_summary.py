@@ -1,194 +1,267 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An inventory as a page of plain text: coverage first, then what was seen. Facts alone; judging them is a policy's work.
+"""An inventory as plain text: one page that fits a screen, then the details. Facts alone; judging them is a policy's work.
 
-This plugin util is PRIVATE to the collection. It can have breaking changes at any time.
+The page goes from what the host is and has, over what was seen in use, to how far the audit's observation went. This plugin util is
+PRIVATE to the collection. It can have breaking changes at any time.
 """
 
 from __future__ import annotations
 
-import datetime
-import heapq
-import textwrap
+from ._host_facts import HostTotals, host_lines
+from ._summary_assets import Assets
+from ._text import counted, cut, flowing, labelled, minute, plain, wrapped
 
-from ._host_facts import HostTotals
-
-_SOON_DAYS = 30
-_SHOWN = 15
-_WIDTH = 110
-
-_WORDS = {"ok": "audited", "unreachable": "unreachable", "failed": "failed", "invalid": "invalid (the document breaks its schema)", "not_run": "not run"}
+# `make audit` adds five lines to a page; all of it fits a terminal of 40 with its prompt
+PAGE_LINES = 34
+_SHOWN = 15  # hosts, reasons and files named in the details
+_NAMED = 3  # on the page
+_STATUS = {"unreachable": "unreachable", "failed": "failed", "invalid": "invalid document", "not_run": "not run"}
 
 
 def render(inventory, entries, counts, quarantined):
-    """The summary's lines.
+    """The summary of an audit.
 
-    :arg inventory: an ``Inventory`` with all profiles in it.
-    :arg entries: the manifest's hosts by name; counts: their numbers by status.
+    :arg inventory: Inventory with all profiles in it.
+    :arg entries: dict of str, host, to dict, its entry of the manifest.
+    :arg counts: dict of str, status, to int, hosts.
+    :arg quarantined: list of dict, files that could not be used.
+    :returns: tuple of the page and the details, each a list of str.
     """
+    coverage = _Coverage(inventory, entries, counts, quarantined)
+    assets = Assets(inventory, coverage.single)
+    page = _page(inventory, coverage, assets)
+    return [line.rstrip() for line in page], [line.rstrip() for line in coverage.details() + assets.details()]
+
+
+def _page(inventory, coverage, assets):
     as_of = inventory.as_of()
-    statistics = inventory.statistics()
-    lines = ["CRYPTO INVENTORY", "as of %s" % (as_of or "never: no host gave a profile"), ""]
-    lines += _coverage(inventory, entries, counts, quarantined)
-    lines += _hosts(inventory)
-    lines += _protocols(inventory, statistics)
-    lines += _libraries(inventory, statistics)
-    lines += _stacks(inventory, statistics)
-    lines += _algorithms(inventory, statistics)
-    lines += _certificates(inventory, statistics, as_of)
-    lines += _keys(inventory, statistics)
-    return [line.rstrip() for line in lines]
+    title = "CRYPTO INVENTORY of %s, %s" % (coverage.whose(), "as of %s UTC" % minute(as_of) if as_of else "no host gave a profile")
+    libraries = [("mapped", assets.library_rows() or ["none by a running process but the audit's own; those of services would be listed here"])]
+    unmapped = coverage.unmapped()
+    if unmapped:
+        libraries.append(("installed", "probed, but mapped by no running process: " + ", ".join(unmapped)))
+    use, idle = assets.use_rows(coverage.observed, coverage.seconds())
+    if idle:
+        use.append(("to see more", ["observe for longer (make audit DURATION=%d), or while the services are in use" % coverage.longer()]))
+    hosts = host_lines(coverage.single) if coverage.single else coverage.hosts.lines(2)
+    foot = [""] + coverage.lines()
+    titles = ["", "CRYPTO LIBRARIES ON %s" % ("THIS HOST" if coverage.single else "THESE HOSTS")], ["", "IN USE"]
+    room = PAGE_LINES - 2 - len(foot) - sum(map(len, titles))
+    if len(hosts) + len(libraries) + len(use) > room and not coverage.single:
+        hosts = coverage.hosts.lines(1)
+    head = [title, ""] + hosts
+    limits = _limits(libraries + use, room - len(hosts))
+    for lines, rows in zip(titles, (libraries, use)):
+        head += lines
+        for label, content in rows:
+            head += _row(label, content, limits[label])
+    return head + foot
 
 
-def _coverage(inventory, entries, counts, quarantined):
-    lines = ["COVERAGE", "  hosts: %d of %d audited" % (counts["ok"], counts["total"])]
-    for status in ("unreachable", "failed", "invalid", "not_run"):
-        if counts[status]:
-            lines.append("    %d %s:" % (counts[status], _WORDS[status]))
-            named = [entry for host, entry in sorted(entries.items()) if entry["status"] == status]
-            lines += ["      %s: %s" % (_plain(entry["host"]), _cut(entry["reason"] or "no reason given")) for entry in named[:_SHOWN]]
-            lines += _more(len(named), "in manifest.json")
-    for record in quarantined:
-        lines.append("    not usable: %s: %s" % (_plain(record["file"]), _cut(record["reason"])))
-    profiles, incomplete, processes, lost, seconds = 0, [], 0, 0, 0.0
-    grades = {}
-    for host, facts in inventory.coverage():
-        profiles += 1
-        processes += facts["processes"] - facts["processes_of_the_audit"]
-        lost += facts["lost"]
-        seconds += facts["seconds"]
-        grade = "%s (%s)" % (facts["engine"], facts["grade"]) if facts["document"] == "profile" else "snapshot"
-        grades[grade] = grades.get(grade, 0) + 1
-        if not facts["complete"] and len(incomplete) <= _SHOWN:
-            incomplete.append((host, facts["reasons"]))
-        elif not facts["complete"]:
-            incomplete.append(None)
-    if profiles:
-        lines.append("  looked at: %d processes in windows of %.0f s on average; %d observations lost" % (processes, seconds / profiles, lost))
-        lines.append("  engines: " + ", ".join("%s on %d" % (grade, number) for grade, number in sorted(grades.items())))
-        lines.append("  complete: %d of %d profiles" % (profiles - len(incomplete), profiles))
-    for host, reasons in incomplete[:_SHOWN]:
-        lines.append("    %s is incomplete:" % _plain(host))
-        for reason in reasons[:_SHOWN] or ["no reason given"]:
-            lines += textwrap.wrap(_plain(reason), _WIDTH, initial_indent="      - ", subsequent_indent="        ")
-        lines += _more(len(reasons), "in its profile")
-    lines += _more(len(incomplete), "in inventory.json")
-    lines.append("  What was not seen in an incomplete profile, or on a host without one, may well be there.")
-    return lines + [""]
+def _row(label, content, most):
+    return flowing(label, content, most) if isinstance(content, str) else labelled(label, content, most)
 
 
-def _protocols(inventory, statistics):
-    lines = ["PROTOCOLS (%d)" % statistics["protocols"]]
-    top = heapq.nlargest(_SHOWN, inventory.assets("protocols"), key=lambda row: (row[1]["hosts"], row[1]["count"]))
-    for _identity, facts in top:
-        named = ("version", "cipher_suite", "group") if facts["protocol"] == "TLS" else ("key_exchange", "host_key", "cipher_server_to_client")
-        words = [facts[key] for key in named if facts[key]] + ([] if facts["outcome"] == "negotiated" else [facts["outcome"], facts.get("alert") or ""])
-        lines.append("  %-60s %s, %s as %s" % (_plain(" ".join([facts["protocol"] + ":"] + words)), _number(facts["hosts"], "host"),
-                                               _number(facts["count"], "handshake"), facts["role"] or "either side"))
-    return lines + _more(statistics["protocols"], "in inventory.json") + [""]
+def _limits(rows, room):
+    """Share the page's lines among its rows: one for each, then one more in turn while there is room.
+
+    :arg rows: list of tuples of label and content.
+    :arg room: int, lines.
+    :returns: dict of str, label, to int, lines.
+    """
+    limits = {label: 1 for label, _content in rows}
+    room -= len(rows)
+    growing = True
+    while growing:
+        growing = False
+        for label, content in rows:
+            if room > 0 and len(_row(label, content, limits[label] + 1)) > limits[label]:
+                limits[label] += 1
+                room -= 1
+                growing = True
+    return limits
 
 
-def _hosts(inventory):
-    totals = HostTotals()
-    for _host, facts in inventory.coverage():
-        totals.add(facts["host_crypto"])
-    return totals.lines(_plain)
+class _Coverage:
+    """How far the audit's observation went, in one pass over the profiles; memory does not grow with their number."""
 
+    def __init__(self, inventory, entries, counts, quarantined):
+        self._entries = entries
+        self._counts = counts
+        self._quarantined = quarantined
+        self._profiles = self._seen = self._complete = 0
+        self._seconds = 0.0
+        self._window = [None, 0.0]  # shortest and longest, seconds
+        self._lost, self._engines, self._unmapped = {}, {}, {}
+        self._attached = set()
+        self._excluded = [0, []]  # processes of complete profiles, the first of them by name
+        self._selected = 0
+        self._incomplete = []  # the first hosts
+        self._noted = []
+        self.hosts = HostTotals()
+        self.single = None  # the only host's facts
+        for host, facts in inventory.coverage():
+            self._add(host, facts)
 
-def _libraries(inventory, statistics):
-    lines = ["LIBRARIES (%d)" % statistics["libraries"]]
-    top = heapq.nlargest(_SHOWN, inventory.assets("libraries"), key=lambda row: (row[1]["hosts"], row[1]["locations"]))
-    for _identity, facts in top:
-        lines.append("  %-46s %s, %s" % (_plain("%s %s" % (facts["name"], facts["version"] or "(version not known)")),
-                                         _number(facts["hosts"], "host"), _number(facts["locations"], "place")))
-    return lines + _more(statistics["libraries"], "in inventory.json") + [""]
+    def _add(self, host, facts):
+        self._profiles += 1
+        self._complete += facts["complete"]
+        self._seen += facts["processes_seen"]
+        self._seconds += facts["seconds"]
+        self._window = [min(facts["seconds"], facts["seconds"] if self._window[0] is None else self._window[0]), max(facts["seconds"], self._window[1])]
+        for cause, number in facts["lost"].items():
+            self._lost[cause] = self._lost.get(cause, 0) + number
+        engine = "%s, grade %s" % (facts["engine"], facts["grade"]) if facts["document"] == "profile" else "snapshot"
+        self._engines[engine] = self._engines.get(engine, 0) + 1
+        self._attached.update(name for name, status in facts["probes"].items() if status in ("attached", "partial", "detached_over_budget"))
+        self._selected += facts["scope"]["processes"] == "selected"
+        self._add_excluded(facts["scope"])
+        if not facts["complete"] and len(self._incomplete) < _SHOWN:
+            self._incomplete.append((host, facts))
+        elif facts["complete"] and facts["reasons"] and len(self._noted) < _SHOWN:
+            self._noted.append((host, facts))
+        for file in facts["probed_unmapped"]:
+            name = file["path"].rpartition("/")[2]
+            # few libraries are in the catalogue, but hosts give the names
+            if name in self._unmapped or len(self._unmapped) < 200:
+                hosts, version = self._unmapped.get(name, (0, None))
+                self._unmapped[name] = hosts + 1, version or file["version"]
+        self.hosts.add(facts)
+        self.single = facts if self._counts["total"] == 1 else None
 
+    def _add_excluded(self, scope):
+        self._excluded[0] += len(scope["excluded"])
+        for process in scope["excluded"][:_NAMED - len(self._excluded[1])]:
+            self._excluded[1].append("%s (pid %d)" % (process["name"] or "a process", process["pid"]))
 
-def _stacks(inventory, statistics):
-    lines = ["STACKS IN PROGRAMS (%d)" % statistics["stacks"]]
-    top = heapq.nlargest(_SHOWN, inventory.assets("stacks"), key=lambda row: (row[1]["hosts"], row[1]["locations"]))
-    for _identity, facts in top:
-        name = "%s %s%s" % (facts["name"], facts["version"] or "(version not known)", "" if facts["visibility"] == "probed" else ", not seen into")
-        lines.append("  %-60s %s, %s" % (_plain(name), _number(facts["hosts"], "host"), _number(facts["locations"], "place")))
-    return lines + _more(statistics["stacks"], "in inventory.json") + [""]
+    def whose(self):
+        """The host's name, or how many hosts there are."""
+        return plain(next(iter(self._entries))) if len(self._entries) == 1 else counted(self._counts["total"], "host")
 
+    def seconds(self):
+        """The windows' length in words."""
+        if not self._profiles or not self._window[1]:
+            return "no window"
+        return "%.0f s" % (self._seconds / self._profiles)
 
-def _algorithms(inventory, statistics):
-    # One pass for both: a fleet's algorithms are many times the lines shown.
-    asked = inside = 0
-    top = []
-    for identity, facts in inventory.assets("algorithms"):
-        if facts["internal"]:
-            inside += 1
-            continue
-        asked += 1
-        rank = (facts["hosts"], facts["count"], asked)
-        (heapq.heappushpop if len(top) == _SHOWN else heapq.heappush)(top, (rank, identity, facts))
-    lines = ["ALGORITHMS (%d)" % asked]
-    for _rank, _identity, facts in sorted(top, key=lambda row: row[0][:2] + (-row[0][2],), reverse=True):
-        name = facts["algorithm"] or "(not told by the call)"
-        bits = " %d bits" % facts["key_bits"] if facts["key_bits"] else ""
-        lines.append("  %-46s %s, %s" % (_plain("%s %s%s" % (name, facts["operation"], bits)),
-                                         _number(facts["hosts"], "host"), _number(facts["count"], "operation")))
-    lines += _more(asked, "in inventory.json")
-    if inside:
-        lines.append("  Used by the libraries inside themselves only (random numbers, key files): %d, in inventory.json" % inside)
-    return lines + [""]
+    def longer(self):
+        """Seconds that promise more than this window showed."""
+        return int(min(3600, max(300, 10 * (self._seconds / self._profiles if self._profiles else 0))))
 
+    def observed(self, probes):
+        """Whether any profile had one of these probes attached."""
+        return any(probe in self._attached for probe in probes)
 
-def _certificates(inventory, statistics, as_of):
-    lines = ["CERTIFICATES (%d)" % statistics["certificates"]]
-    expired, soon, unknown = [], [], 0
-    for identity, facts in inventory.assets("certificates"):
-        if not facts["not_after"]:
-            unknown += 1
-        elif facts["not_after"][:19] < as_of[:19]:
-            expired.append((identity, facts))
-        elif facts["not_after"][:19] < _later(as_of, _SOON_DAYS):
-            soon.append((identity, facts))
-    for title, found in (("expired", expired), ("expire within %d days" % _SOON_DAYS, soon)):
-        lines.append("  %s: %d" % (title, len(found)))
-        for identity, facts in sorted(found, key=lambda row: (row[1]["not_after"], row[0]))[:_SHOWN]:
-            place = next(inventory.occurrences(identity))
-            lines.append("    %s  %s" % (facts["not_after"][:10], _cut(facts["subject"] or facts["fingerprint_sha256"])))
-            lines.append("      opened by %s on %s: %s" % (_plain(place["exe"] or "?"), _plain(place["host"]), _cut(place["path"])))
-        lines += _more(len(found), "in inventory.json")
-    if unknown:
-        lines.append("  without a readable end of validity: %d" % unknown)
-    return lines + [""]
+    def unmapped(self):
+        """Libraries that probes were attached to and no running process maps.
 
+        :returns: list of str.
+        """
+        words = []
+        for name, (hosts, version) in sorted(self._unmapped.items()):
+            known = [version] if version else []
+            if not self.single:
+                known.append(counted(hosts, "host"))
+            words.append(plain(name) + (" (%s)" % plain(", ".join(known)) if known else ""))
+        return words
 
-def _keys(inventory, statistics):
-    lines = ["KEY FILES (%d)" % statistics["keys"]]
-    groups = {}
-    for _identity, facts in inventory.assets("keys"):
-        name = "%s %s%s" % (facts["kind"].replace("_", " "), facts["algorithm"] or "(algorithm not known)",
-                            " %d bits" % facts["key_bits"] if facts["key_bits"] else "")
-        files, places = groups.get(name, (0, 0))
-        groups[name] = (files + 1, places + facts["locations"])
-    for name, (files, places) in sorted(groups.items(), key=lambda row: (-row[1][0], row[0]))[:_SHOWN]:
-        lines.append("  %-46s %s, %s" % (_plain(name), _number(files, "file"), _number(places, "place")))
-    return lines + _more(len(groups), "in inventory.json") + [""]
+    def lines(self):
+        """The section in three lines."""
+        lines = ["COVERAGE", "  hosts: %d of %d audited%s%s" % (self._counts["ok"], self._counts["total"], self._missing(), self._windows())]
+        lines.append("  " + self._verdict())
+        lost = sum(self._lost.values())
+        causes = ", ".join("%d %s" % (number, cause.replace("_", " ")) for cause, number in sorted(self._lost.items()))
+        lines.append("  lost: %s" % ("%s (%s)" % (counted(lost, "observation"), causes) if lost else "nothing" if self._profiles else "nothing was observed"))
+        return [cut(line) for line in lines]
 
+    def _windows(self):
+        if not self._profiles:
+            return ""
+        shortest, longest = self._window
+        length = "%.0f s" % longest if longest - shortest < 1 else "%.0f to %.0f s" % (shortest, longest)
+        engines = "; ".join(name if self.single else "%s on %d" % (name, number) for name, number in sorted(self._engines.items()))
+        return "; %s of %s (%s), %s seen" % ("window" if self.single else "windows", length, engines, counted(self._seen, "program run"))
 
-def _number(count, thing):
-    return "%d %s%s" % (count, thing, "" if count == 1 else "s")
+    def _missing(self):
+        words = []
+        for status, word in _STATUS.items():
+            if self._counts[status]:
+                words.append("%d %s" % (self._counts[status], word))
+        return "; " + ", ".join(words) if words else ""
+
+    def _verdict(self):
+        if not self._profiles:
+            return "complete: no; no host was observed"
+        scope = "the selected processes" if self._selected else "all processes"
+        if self._complete == self._profiles:
+            if not self._excluded[0]:
+                return "complete: yes, for %s; what is not listed above did not happen in the window" % scope
+            return "complete: yes, for %s except %s" % (scope, self._except())
+        if not self.single:
+            return "complete: %d of %d profiles; on the other hosts cryptography that is not listed may be in use" % (self._complete, self._profiles)
+        reasons = [reason for reason in self.single["reasons"] if reason["effect"] == "incomplete"]
+        more = " (and %s)" % counted(len(reasons) - 1, "more reason") if len(reasons) > 1 else ""
+        return cut("complete: no, " + (reasons[0]["message"] if reasons else "no reason given"), 106 - len(more)) + more
+
+    def _except(self):
+        number, names = self._excluded
+        if number <= len(names):
+            return ", ".join(names)
+        return "%s: %s, ..." % (counted(number, "process", "processes"), ", ".join(names))
+
+    def details(self):
+        """What the page has no room for: hosts without a profile, reasons and remedies.
+
+        :returns: list of str.
+        """
+        lines = ["COVERAGE"]
+        for status, word in _STATUS.items():
+            if self._counts[status]:
+                lines.append("  %s, %s:" % (counted(self._counts[status], "host"), word))
+                named = [entry for _host, entry in sorted(self._entries.items()) if entry["status"] == status]
+                for entry in named[:_SHOWN]:
+                    lines += wrapped("%s: %s" % (plain(entry["host"]), plain(entry["reason"] or "no reason given")), 4)
+                lines += _more(len(named), "manifest.json")
+        for record in self._quarantined[:_SHOWN]:
+            lines += wrapped("file not usable: %s: %s" % (plain(record["file"]), plain(record["reason"])), 2)
+        lines += _more(len(self._quarantined), "manifest.json")
+        for title, hosts in (("incomplete", self._incomplete), ("complete", self._noted)):
+            for host, facts in hosts:
+                lines.append("  %s, %s:" % (plain(host), title))
+                lines += self._reasons(facts)
+        lines += _more(self._profiles - self._complete, "inventory.json")
+        if self.single and self.single["host_crypto"] and self.single["host_crypto"]["unreadable"]:
+            lines.append("  configuration that could not be read:")
+            for item in self.single["host_crypto"]["unreadable"]:
+                lines += wrapped("%s: %s: %s" % (item["part"], plain(item["source"]), plain(item["reason"])), 4)
+        if len(lines) == 1:
+            lines.append("  nothing to add: every host was audited, no process is excluded and nothing was lost")
+        lines.append("  What is not listed for an incomplete profile, or for a host without one, may be in use all the same.")
+        unmapped = self.unmapped()
+        if unmapped:
+            lines += ["", "LIBRARIES INSTALLED AND PROBED, BUT MAPPED BY NO RUNNING PROCESS (%d)" % len(unmapped)] + wrapped(", ".join(unmapped), 2)
+        if self._profiles > 1 and self.hosts.lines(None) != self.hosts.lines(1):
+            lines += ["", *self.hosts.lines(None)]
+        return lines
+
+    @staticmethod
+    def _reasons(facts):
+        lines = []
+        for engine in facts["rejected"]:
+            lines += wrapped("engine %s was not used: %s" % (plain(engine["name"]), plain(engine["message"])), 4)
+            lines += wrapped("remedy: " + plain(engine["remedy"]), 8)
+        for reason in facts["reasons"][:_SHOWN]:
+            # the effect's word stands for itself: incomplete, excluded, note
+            lines += wrapped("%s: %s" % (reason["effect"], plain(reason["message"])), 4)
+            if reason["concerns"]["names"]:
+                omitted = reason["concerns"]["omitted"]
+                more = " and %d more" % omitted if omitted else ""
+                lines += wrapped("%s: %s%s" % (reason["concerns"]["kind"].replace("_", " "), plain(", ".join(reason["concerns"]["names"])), more), 8)
+            if reason["remedy"]:
+                lines += wrapped("remedy: " + plain(reason["remedy"]), 8)
+        return lines + _more(len(facts["reasons"]), "the profile")
 
 
 def _more(total, where):
-    return ["    and %d more, %s" % (total - _SHOWN, where)] if total > _SHOWN else []
-
-
-def _later(moment, days):
-    day = datetime.datetime.strptime(moment[:19], "%Y-%m-%dT%H:%M:%S") + datetime.timedelta(days=days)
-    return day.strftime("%Y-%m-%dT%H:%M:%S")
-
-
-def _plain(text):
-    """Text from a host with nothing in it that moves a terminal's cursor or breaks a line."""
-    return "".join(char if char.isprintable() else "\\x%02x" % ord(char) for char in text)
-
-
-def _cut(text):
-    text = _plain(text)
-    return text if len(text) <= _WIDTH else text[:_WIDTH - 3] + "..."
+    return ["    and %d more, in %s" % (total - _SHOWN, where)] if total > _SHOWN else []

@@ -45,7 +45,7 @@ def _module(folder):
     interpreter.chmod(0o755)
     log.write_text("")
     done = subprocess.run(
-        [pathlib.Path(sys.executable).parent / "ansible", "localhost", "-m", "cryptofleet.audit.crypto_profile", "-a", "duration=1",
+        [pathlib.Path(sys.executable).parent / "ansible", "localhost", "-m", "cryptofleet.audit.crypto_profile", "-a", "duration=1 return_document=true",
          "-e", "ansible_python_interpreter=%s" % interpreter],
         cwd=CHECKOUT, capture_output=True, text=True, stdin=subprocess.DEVNULL,
         env=environment(ANSIBLE_STDOUT_CALLBACK="ansible.builtin.minimal", LC_ALL="C.UTF-8"))

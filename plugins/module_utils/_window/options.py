@@ -58,6 +58,7 @@ def document_options():
         "max_operations": {"type": "int", "default": 500},
         "max_handshakes": {"type": "int", "default": 500},
         "dest": {"type": "path"},
+        "return_document": {"type": "bool", "default": False},
     }
 
 

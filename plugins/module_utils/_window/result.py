@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cryptofleet.audit contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a module hands back: the document, whole or within a bound, and a summary of it.
+"""What a module hands back: a short answer, a summary, and the document, whole or within a bound.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -9,103 +9,96 @@ from __future__ import annotations
 
 import json
 
+from .summary import preflight_sentence, preflight_summary, profile_sentence, profile_summary, stream_summary
+
 # AWX drops a result above 700,000 bytes and a controller needs about five times a result's size; this leaves room for the rest of it
 LIMIT_BYTES = 190000
+
+_WHERE = " To have the %s too, set return_document, or dest to store it."
 
 _LISTS = ("libraries", "files", "operations", "tls", "ssh", "stacks")
 _PLAIN_KINDS = ("random", "config")
 
 
-def profile_result(document, whole):
+def asked(params):
+    """What the action plugin needs to know of the module's parameters; a job is collected by a task that has others.
+
+    :arg params: dict.
+    :returns: dict, for the key ``asked`` of the result, which the action plugin takes out.
+    """
+    return {"dest": params["dest"], "return_document": params["return_document"]}
+
+
+def profile_result(document, whole, returned=False):
     """The result of crypto_profile and crypto_snapshot.
 
-    :arg document: a profile or snapshot.
-    :arg whole: true where it is going to a file: nothing is left out then.
+    The document is in it for the action plugin, which checks it against its schema and leaves it there only where the user asked for it.
+
+    :arg document: dict, a profile or snapshot.
+    :arg whole: bool, whether it goes to a file: nothing is left out then.
+    :arg returned: bool, whether it stays in the result.
+    :returns: dict.
     """
-    summary = summarise(document)
-    if not whole:
-        document, omitted = bounded(document)
-    else:
-        omitted = {}
-    result = {"changed": False, "profile": document, "summary": summary, "truncated": bool(omitted), "omitted": omitted}
-    result["msg"] = _sentence(summary)
+    summary = profile_summary(document)
+    result = {"changed": False, "msg": profile_sentence(document, summary), "summary": summary, "profile": document}
+    if whole:
+        return result
+    result["profile"], omitted = bounded(document)
+    if not returned:
+        result["msg"] += _WHERE % "profile"
+        return result
+    result.update(truncated=bool(omitted), omitted=omitted)
     if omitted:
-        result["msg"] += "; left out of this result: %s (set dest to keep all of it)" % _counts(omitted)
+        result["msg"] += " Left out of this result: %s; set dest to keep all of it." % _counts(omitted)
     return result
 
 
-def monitor_result(lines, coverage, whole):
-    """The result of crypto_monitor; lines are the stream's JSON texts without line ends, the coverage line the last of them."""
-    kept = lines
-    if not whole:
-        kept = _lines_within(lines)
-    omitted = {"events": len(lines) - len(kept)} if len(kept) < len(lines) else {}
-    result = {
-        "changed": False,
-        "summary": {"events": sum(1 for line in lines if not _is_coverage(line)), "complete": coverage["complete"], "reasons": coverage["reasons"]},
-        "coverage": coverage,
-        "truncated": bool(omitted),
-        "omitted": omitted,
-    }
+def monitor_result(lines, coverage, whole, returned=False):
+    """The result of crypto_monitor.
+
+    :arg lines: list of str, the stream's JSON texts without line ends; the coverage is the last of them.
+    :arg coverage: dict.
+    :arg whole: bool, whether it goes to a file.
+    :arg returned: bool, whether the events stay in the result.
+    :returns: dict.
+    """
+    # one event at a time: there may be a million
+    summary = stream_summary((json.loads(line) for line in lines[:-1]), coverage)
+    kinds = ", ".join("%d %s" % (number, kind) for kind, number in sorted(summary["counts"].items()))
+    result = {"changed": False, "summary": summary, "msg": "%d event%s%s. Coverage is %s." % (
+        summary["events"], "" if summary["events"] == 1 else "s", ": " + kinds if kinds else "", "complete" if coverage["complete"] else "incomplete")}
     if whole:
         result["stream"] = "".join(line + "\n" for line in lines)
-    else:
-        result["events"] = [json.loads(line) for line in kept]
-    result["msg"] = "%d events, coverage %s" % (result["summary"]["events"], "complete" if coverage["complete"] else "incomplete")
+        return result
+    kept = _lines_within(lines)
+    result["events"] = [json.loads(line) for line in kept]
+    if not returned:
+        result["msg"] += _WHERE % "events"
+        return result
+    omitted = {"events": len(lines) - len(kept)} if len(kept) < len(lines) else {}
+    result.update(coverage=coverage, truncated=bool(omitted), omitted=omitted)
     if omitted:
-        result["msg"] += "; left out of this result: %s (set dest to keep all of them)" % _counts(omitted)
+        result["msg"] += " Left out of this result: %s; set dest to keep all of them." % _counts(omitted)
     return result
 
 
 def preflight_result(document):
-    """The result of crypto_preflight."""
-    supports = document["supports"]
-    attached = ", ".join(supports["probes"]) or "no probe"
-    return {
-        "changed": False,
-        "preflight": document,
-        "msg": "engine %s, grade %s: %s" % (document["engine"]["name"], supports["grade"], attached),
-    }
+    """The result of crypto_preflight; of the document as in ``profile_result``.
 
-
-def summarise(document):
-    """A few facts of a profile that are worth a line, coverage first."""
-    coverage = document["coverage"]
-    return {
-        "complete": coverage["complete"],
-        "reasons": coverage["reasons"],
-        "engine": document["engine"]["name"],
-        "grade": document["engine"]["grade"],
-        "started_at": document["window"]["started_at"],
-        "ended_at": document["window"]["ended_at"],
-        "seconds": document["window"]["actual_seconds"],
-        "lost": sum(coverage["lost"].values()),
-        "probes": {probe["name"]: probe["status"] for probe in coverage["probes"]},
-        "processes": document["statistics"]["processes"],
-        "libraries": document["statistics"]["libraries"],
-        "files": document["statistics"]["files"],
-        "operations": document["statistics"]["operations"],
-        "tls": document["statistics"]["tls"],
-        "ssh": document["statistics"]["ssh"],
-        "library_names": sorted({"%s %s" % (library["name"], library["version"] or "?")
-                                 for process in document["processes"] for library in process["libraries"]})[:50],
-        "algorithms": sorted({operation["algorithm"] for process in document["processes"]
-                              for operation in process["operations"] if operation["algorithm"]})[:100],
-        "negotiated": sorted({_negotiated(entry) for process in document["processes"] for entry in process["tls"] if entry["version"]})[:100],
-    }
-
-
-def _negotiated(entry):
-    """Version, cipher suite and group of a TLS entry in a line."""
-    points = (entry["version"], entry["cipher_suite"], entry["group"])
-    return " ".join(point["name"] or point["code"] for point in points if point)
+    :arg document: dict.
+    :returns: dict.
+    """
+    return {"changed": False, "msg": preflight_sentence(document), "summary": preflight_summary(document), "preflight": document}
 
 
 def bounded(document, limit=LIMIT_BYTES):
-    """``(document, omitted)``: the document cut to limit bytes of JSON, and how many entries of which list went.
+    """Cut a document to a size.
 
-    Entries go in a fixed order, the least telling first, and the coverage and every count of the document stay as they are.
-    The document given is not changed.
+    Entries are left out in a fixed order, those that say least first. The coverage and every count of the document stay as they are.
+
+    :arg document: dict, a profile or snapshot; it is not changed.
+    :arg limit: int, bytes of its JSON.
+    :returns: tuple of the document (dict) and of how many entries of which list were left out (dict of str to int).
     """
     size = _size(document)
     if size <= limit:
@@ -123,7 +116,7 @@ def bounded(document, limit=LIMIT_BYTES):
 def _copy(process):
     copy = dict(process)
     for name in _LISTS:
-        copy[name] = process[name] and list(process[name])  # stacks are null where nobody could look
+        copy[name] = process[name] and list(process[name])  # null where the program was gone
     return copy
 
 
@@ -161,7 +154,7 @@ def _drop_entries(name, condition):
 
 
 def _thin(process, name, condition, excess, omitted):
-    """Take entries of one process, rarest first; at most half of the eligible ones at a time, so that no process pays for all."""
+    """Leave out entries of one process, the rarest first; at most half of the eligible ones at a time, so that no process loses all."""
     eligible = [index for index, entry in enumerate(process[name]) if condition(entry)]
     eligible.sort(key=lambda index: (process[name][index].get("count", 0), -index))
     freed = 0
@@ -216,10 +209,6 @@ def _size(value):
     return len(json.dumps(value))
 
 
-def _is_coverage(line):
-    return json.loads(line)["event"] == "coverage"
-
-
 def _lines_within(lines):
     """The first lines that fit, and always the last one, which is the coverage."""
     if not lines:
@@ -236,10 +225,3 @@ def _lines_within(lines):
 
 def _line_size(line):
     return _size(json.loads(line)) + 2
-
-
-def _sentence(summary):
-    return "%d processes, %d libraries, %d files, %d operations, %d TLS and %d SSH handshakes in %.0f s; engine %s, coverage %s" % (
-        summary["processes"], summary["libraries"], summary["files"], summary["operations"], summary["tls"], summary["ssh"],
-        summary["seconds"],
-        summary["engine"], "complete" if summary["complete"] else "incomplete")

@@ -43,7 +43,8 @@ def test_a_long_window_outlives_its_connection_and_leaves_nothing(made_up, profi
 
 
 def test_a_short_window_is_one_call_over_the_connection(made_up, sshd):
-    done, result = made_up().module("cryptofleet.audit.crypto_profile", "duration=1", "far", "-i", sshd.inventory, ANSIBLE_PIPELINING="True")
+    done, result = made_up().module("cryptofleet.audit.crypto_profile", "duration=1 return_document=true", "far", "-i", sshd.inventory,
+                                    ANSIBLE_PIPELINING="True")
     assert done.returncode == 0, done.stdout + done.stderr
     assert result["profile"]["document"] == "profile"
     assert not sshd.remote.exists() or list(sshd.remote.iterdir()) == []

@@ -16,13 +16,22 @@ import pytest
 FQCN = "cryptofleet.audit."
 
 
-def test_without_dest_the_document_is_in_the_result(made_up):
+def test_without_dest_the_result_is_a_summary(made_up):
     done, result = made_up().module(FQCN + "crypto_profile", "duration=1")
     assert done.returncode == 0, done.stderr + done.stdout
-    assert result["changed"] is False
+    assert result["changed"] is False and "profile" not in result and "truncated" not in result
+    assert result["summary"]["complete"] is True and result["summary"]["algorithms"] == "AES-256-GCM (1000)"
+    assert result["msg"].startswith("1 process with cryptography on web1 in 30 s")
+    assert "observing for 1 s" in done.stderr
+    # it fits a terminal of 40 lines
+    assert sum(1 + len(line) // 110 for line in done.stdout.splitlines()) <= 40
+
+
+def test_the_document_is_in_the_result_where_it_is_asked_for(made_up):
+    done, result = made_up().module(FQCN + "crypto_profile", "duration=1 return_document=true")
+    assert done.returncode == 0, done.stderr + done.stdout
     assert result["profile"]["processes"][0]["operations"][0]["count"] == 1000
-    assert result["truncated"] is False
-    assert "looking for 1 s" in done.stderr
+    assert result["truncated"] is False and result["summary"]["complete"] is True
 
 
 def test_with_dest_the_document_is_in_the_file_and_the_summary_in_the_result(made_up, profile):
@@ -44,9 +53,13 @@ def test_with_dest_the_document_is_in_the_file_and_the_summary_in_the_result(mad
 def test_every_module_delivers(made_up, module, key):
     place = made_up()
     arguments = "duration=1" if module == "crypto_monitor" else ""
-    done, result = place.module(FQCN + module, arguments)
+    done, result = place.module(FQCN + module, arguments + " return_document=true")
     assert done.returncode == 0, done.stderr + done.stdout
     assert result[key]
+    done, result = place.module(FQCN + module, arguments)
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert key not in result and result["msg"] and result["summary"]
+    assert sum(1 + len(line) // 110 for line in done.stdout.splitlines()) <= 40
     done, result = place.module(FQCN + module, arguments + " dest=out/")
     assert done.returncode == 0, done.stderr + done.stdout
     assert key not in result and "stream" not in result
@@ -69,7 +82,7 @@ def test_a_document_that_breaks_its_schema_is_refused_and_not_stored(made_up, pr
     assert done.returncode == 2
     assert result["invalid"] is True
     assert "$.processes[0].files[1].kind" in result["msg"]
-    assert "profile" not in result
+    assert "profile" not in result and "summary" not in result
     assert list((place.folder / "out").iterdir()) == []
 
 
@@ -151,6 +164,18 @@ ASYNC = """
         dest: "%(out)s/result.json"
         content: "{{ {'window': window, 'collected': collected} | to_json }}"
 """
+
+
+def test_a_job_that_is_collected_gives_the_document_where_its_task_asked_for_it(made_up, tmp_path):
+    play = ASYNC.replace(', dest: "%(out)s/"', ", return_document: %(returned)s")
+    place = made_up()
+    for returned in (True, False):
+        out = tmp_path / str(returned)
+        out.mkdir()
+        done = place.play(play % {"out": out, "poll": 0, "returned": str(returned).lower()})
+        assert done.returncode == 0, done.stdout + done.stderr
+        result = json.loads((out / "result.json").read_text())["collected"]
+        assert ("profile" in result) is returned and result["summary"]["processes"] == 1
 
 
 @pytest.mark.parametrize("poll", [1, 0])

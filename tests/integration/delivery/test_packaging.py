@@ -59,7 +59,7 @@ def test_the_installed_collection_works_from_any_folder(tarball, tmp_path, place
     place = places(tmp_path, collections)
     done = place.run("ansible-galaxy", "collection", "install", tarball, "--collections-path", collections)
     assert done.returncode == 0, done.stdout + done.stderr
-    done, result = place.module("cryptofleet.audit.crypto_profile", "duration=1")
+    done, result = place.module("cryptofleet.audit.crypto_profile", "duration=1 return_document=true")
     assert done.returncode == 0, done.stdout + done.stderr
     assert result["profile"]["document"] == "profile"
     done = place.run("ansible-playbook", "-i", "localhost,", "-c", "local", "cryptofleet.audit.crypto_audit",

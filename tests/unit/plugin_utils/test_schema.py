@@ -102,6 +102,18 @@ def test_a_stream_ends_with_its_coverage(events):
         _schema.validate_stream([])
 
 
+@pytest.mark.parametrize("kind, entry", [("tls_handshake", "tls"), ("ssh_kex", "ssh"), ("file_open", "files"), ("operation", "operations")])
+def test_every_kind_of_event_has_its_definition(events, process, kind, entry):
+    # as crypto_monitor makes them: an entry of the profile without its counts and times
+    line = {key: value for key, value in process[entry][0].items() if key not in ("count", "first_seen", "last_seen")}
+    line.update(event=kind, time=events[0]["time"], audit_connection=False, pid=1, name="nginx", exe=None)
+    assert _schema.validate_stream([json.dumps(line), json.dumps(events[-1])]) == 1
+
+
+def test_no_kind_of_event_is_left_out():
+    assert sorted(_schema._event_definitions()) == sorted(_schema.load_schema("event")["properties"]["event"]["enum"])
+
+
 @pytest.mark.parametrize("line, words", [
     ("{", "line 1: not JSON"), ("[]", "line 1: .* is not a kind of event"), ('{"event": "party"}', "line 1: .*party"),
     ('{"event": ["file_open"]}', "line 1"), ('{"event": "file_open"}', "line 1: .*required"),
