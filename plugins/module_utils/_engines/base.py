@@ -43,7 +43,8 @@ class Engine:
     def read(self):
         """The events since the last call.
 
-        :returns: list of ProcessExec, ProcessFork, ProcessExit, ProcessFound, FileObserved, LibraryMapped, OperationSeen and WireData, by time.
+        :returns: list of ProcessExec, ProcessFork, ProcessExit, ProcessFound, FileObserved, FileNotRead, LibraryMapped, OperationSeen and
+            WireData, by time.
         """
         raise NotImplementedError
 

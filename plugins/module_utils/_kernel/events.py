@@ -177,6 +177,14 @@ class FileOpened(NamedTuple):
     counted: bool
 
 
+class FileNotRead(NamedTuple):
+    """An open of a file whose content can't be read: no path leads to it."""
+
+    time: int
+    subject: Subject
+    path: bytes
+
+
 class OperationKey(NamedTuple):
     """What operations are counted by; the same tuple in the order of struct operation_key."""
 

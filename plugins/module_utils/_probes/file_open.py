@@ -34,6 +34,10 @@ _MOST_WRITTEN = 4096
 # Bytes of a name as given that the kernel side copies: MAX_NAME of bpf/shared/events.h, without its NUL.
 _LONGEST_NAME = 4095
 
+# bpf/shared/path.bpf.h, bpf/shared/events.h
+_MAX_COMPONENTS = 48
+_MAX_WALK = 4096
+
 _WRITES = os.O_WRONLY | os.O_RDWR
 
 
@@ -70,6 +74,15 @@ class FileObserved(NamedTuple):
     facts: FileFacts
     look: Optional[Look]
     counted: bool
+
+
+def _is_detached(path):
+    """Whether a file is in no mounted tree, such as a memfd or a lazily unmounted file system: the walk ended before its bounds.
+
+    :arg path: bytes, as decode() gives it.
+    :returns: bool. False also where the walk was cut: bpf/shared/path.bpf.h, MAX_COMPONENTS and MAX_WALK.
+    """
+    return path.startswith(b".../") and path.count(b"/") < _MAX_COMPONENTS and len(path) < _MAX_WALK
 
 
 def _by_name(path):
@@ -169,11 +182,13 @@ class FileOpenProbe(BpfProbe):
         """Classify the file of an open.
 
         :arg event: FileOpened.
-        :returns: FileObserved; None for a file that is not cryptographic, whose opens the kernel side then ignores, and for one that is held.
+        :returns: FileObserved; FileNotRead; None for a file that is not cryptographic, whose opens the kernel side then ignores, and for one
+            that is held.
         """
         path = event.path
+        detached = not event.key.error and _is_detached(path)
         truncated = not path.startswith(b"/") or (event.key.error == -errno.ENAMETOOLONG and len(path) >= _LONGEST_NAME)
-        self._truncated += truncated
+        self._truncated += truncated and not detached
         if event.key.error or stat.S_ISCHR(event.mode):
             facts = _by_name(path)
             return FileObserved(event.time, event.subject, event.key, path, truncated, facts, None, event.counted) if facts.kind else None
@@ -191,7 +206,7 @@ class FileOpenProbe(BpfProbe):
             else:
                 self._judge(event.key, events.INODE_OTHER)
             self._forget(event.key)
-            return None
+            return events.FileNotRead(event.time, event.subject, path) if detached else None
         if look is not None and not look.gone:
             self._judge(event.key, events.INODE_CRYPTO)
         return FileObserved(event.time, event.subject, event.key, path, truncated, facts, look, event.counted)

@@ -164,6 +164,10 @@ class Ledger(ProcessTable):
             held.count += 1
         held.last_seen = max(held.last_seen, observed.time)
 
+    def on_file_not_read(self, event):
+        """Enter a FileNotRead."""
+        self.find(event.subject).files_not_read = True
+
     def on_operation(self, event):
         """Enter an OperationSeen. Its count comes with add_counts()."""
         record = self.find(event.subject)

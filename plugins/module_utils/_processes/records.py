@@ -78,6 +78,8 @@ class ProcessRecord:
     selected: bool = False
     connection: Optional[Connection] = None  # which ssh connection or ansible command it came by
     permission_denied: bool = False  # something of it must not be read
+    partly_searched: bool = False  # a file of it was not searched for stacks, or not to its end
+    files_not_read: bool = False  # it opened a file whose content could not be read
     inherited: bool = False  # its libraries are its parent's at the fork
     libraries: Dict[bytes, LibraryRecord] = dataclasses.field(default_factory=dict)
     private_files: FrozenSet[MappedFile] = frozenset()  # mapped files it brought along, which may carry a crypto stack; a fork shares its parent's

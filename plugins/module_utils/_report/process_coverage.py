@@ -26,7 +26,6 @@ class ProcessCoverage:
         self._ledger = ledger
         self._late = {}  # (path, build id) of a library that was first mapped inside the window -> when, ns since boot
         self._sockets_not_read = 0
-        self._files_not_searched = 0
         self._excluded = collections.defaultdict(list)  # code of a reason -> ProcessRecords
         self._before = 0  # processes that exited while the window opened
         self.counts = dict.fromkeys(process_state.STATES, 0)
@@ -58,7 +57,7 @@ class ProcessCoverage:
         from .._stacks import finder  # large, and nothing needs it while probes attach
         self.look_at_sockets()
         records = [record for record in self._ledger.records() if record.selected]
-        self._files_not_searched = finder.find_all(looker, records)
+        finder.find_all(looker, records)
         probed = {(target["path"], target["build_id"]) for probe in engine.probes for target in probe.targets() or () if target["status"] == ATTACHED}
         wire = any(probe.name in _WIRE and probe.status in (ATTACHED, PARTIAL, OVER_BUDGET) for probe in engine.probes)
         for record in records:
@@ -82,6 +81,10 @@ class ProcessCoverage:
             self._excluded[record.coverage].append(record)
         elif record.stacks is None:
             self._excluded["program_not_searched"].append(record)
+        elif record.partly_searched:
+            self._excluded["stacks_not_searched"].append(record)
+        elif record.files_not_read:
+            self._excluded["files_not_read"].append(record)
         elif not (record.tls or record.ssh) and any(not seen.probed for seen in record.stacks):
             self._excluded[UNOBSERVABLE].append(record)  # what was seen of it is of another library
 
@@ -118,7 +121,6 @@ class ProcessCoverage:
         late = sorted({path for record in users for path in self._late_libraries(record)})
         reasons.add("library_first_mapped", len(late), names=late, processes=users)
         reasons.add("exited_while_opening", self._before)
-        reasons.add("stacks_not_searched", self._files_not_searched)
         reasons.add("sockets_not_read", self._sockets_not_read)
 
     def _late_libraries(self, record):

@@ -41,7 +41,7 @@ REASONS = {
     "engine_reduced": Reason(
         INCOMPLETE, "engine",
         "engine %(name)s polls /proc: what happens between two polls, function calls and handshakes are not seen", None,
-        "See engine.rejected: it says what the better engine needs."),
+        "Run crypto_profile as root with engine auto. Where that was done, engine.rejected says what the better engine lacks."),
     "probe_failed": Reason(
         INCOMPLETE, "probe",
         "probe %(name)s failed: %(detail)s", None,
@@ -53,7 +53,7 @@ REASONS = {
     "probe_unsupported": Reason(
         INCOMPLETE, "probe",
         "probe %(name)s is not supported: %(detail)s", None,
-        "See engine.rejected: it says what the better engine needs."),
+        "Run crypto_profile as root with engine auto. Where that was done, engine.rejected says what the better engine lacks."),
     "probe_disabled": Reason(
         INCOMPLETE, "probe",
         "probe %(name)s was disabled by the option probes", None,
@@ -139,11 +139,6 @@ REASONS = {
         "%(count)d library loads are by processes that exited before they were identified",
         None),
     # what was found and not searched
-    "stacks_not_searched": Reason(
-        INCOMPLETE, "host",
-        "%(count)d file was not searched to its end for crypto stacks: the time for that was spent",
-        "%(count)d files were not searched to their end for crypto stacks: the time for that was spent",
-        "Choose fewer processes with pid, name, unit or container."),
     "sockets_not_read": Reason(
         INCOMPLETE, "host",
         "the descriptors of %(count)d process were not searched for TLS connections: the time for that was spent",
@@ -219,6 +214,16 @@ REASONS = {
         EXCLUDED, "process",
         "%(count)d process exited before its program files could be searched for crypto stacks",
         "%(count)d processes exited before their program files could be searched for crypto stacks",
+        None),
+    "stacks_not_searched": Reason(
+        EXCLUDED, "process",
+        "%(count)d process has files that were not searched to their end for crypto stacks: a limit of size or time was reached",
+        "%(count)d processes have files that were not searched to their end for crypto stacks: a limit of size or time was reached",
+        "Choose fewer processes with pid, name, unit or container."),
+    "files_not_read": Reason(
+        EXCLUDED, "process",
+        "%(count)d process opened a file in no mounted file system (memfd, lazily unmounted): its content was not read",
+        "%(count)d processes opened files in no mounted file system (memfd, lazily unmounted): their content was not read",
         None),
     # nothing can be hidden by these
     "unattributed_handshakes": Reason(

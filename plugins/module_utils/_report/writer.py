@@ -89,8 +89,8 @@ class Writer:
 
     @staticmethod
     def process_name(record):
-        """The name of a ProcessRecord as text."""
-        return to_text(record.comm)[0] if record.comm else "?"
+        """The name of a ProcessRecord as text; that of its executable where only the file is known."""
+        return to_text(record.comm or (record.exe or b"?").rpartition(b"/")[2])[0]
 
     def excluded(self, record, code):
         """The entry of a process in coverage.scope.excluded. code: str, of the reason."""

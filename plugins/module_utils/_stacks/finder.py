@@ -57,7 +57,7 @@ class StackFinder:
         self._files = {}  # (device, inode, mtime, size) -> FileStacks
         self._java = {}  # (mount namespace, libjvm's path, arguments, open jars) -> Stack or None
         self._spent = 0.0
-        self.unsearched = 0  # files that were not searched, or not to their end, because a limit was reached
+        self.partial = False  # whether a file of the last process was not searched, or not to its end
 
     def find(self, record):
         """The stacks of a process.
@@ -65,16 +65,20 @@ class StackFinder:
         :arg record: ProcessRecord; the process may have ended.
         :returns: list of ProcessStack; None where its program, or a file that it had mapped, could not be read, so that nothing is known.
         """
+        self.partial = False
         running = _is_running(record)
         program = self._program(record, running)
         if program is None:
             return None
         found, searched = [ProcessStack(stack, record.exe, program.build_id) for stack in program.stacks], {record.exe}
         if running:
+            partial = self.partial
             in_mapped, paths = self._mapped(record)
-            if _is_running(record):  # else it may have exited while its maps were read
+            if _is_running(record):
                 found += in_mapped
                 searched |= paths
+            else:  # it may have exited while its maps were read
+                self.partial = partial
         # files that it has unmapped, or all where it has exited
         for mapped in sorted(record.private_files, key=lambda mapped: mapped.path):
             if mapped.path not in searched:
@@ -129,22 +133,24 @@ class StackFinder:
                 elif is_private(mapping.path):
                     files += 1
                     if files > _MAX_FILES:
-                        self.unsearched += 1
+                        self.partial = True
                         continue
                     in_file = self._of_mapping(record, mapping)
                     found += [ProcessStack(stack, mapping.path, in_file.build_id) for stack in in_file.stacks]
         except PermissionError:
             pass  # the ledger has counted the process as permission denied
         except OSError:  # this process has no file descriptor left
-            self.unsearched += 1
+            self.partial = True
         return found, seen
 
     def _of_mapping(self, record, mapping):
-        """The FileStacks of a mapped file; empty where it can't be read."""
+        """The FileStacks of a mapped file; empty, and partial, where it can't be read."""
         found = self._of_file(b"/proc/%d/map_files/%x-%x" % (record.pid, mapping.start, mapping.end), None)
         if found is None and not mapping.deleted:
             root = self._looker.root(record.mount_namespace, record.pid)
             found = self._of_file(root + mapping.path, mapping.inode) if root is not None else None
+        if found is None:
+            self.partial = True
         return found or _NO_STACKS
 
     def _virtual_machine(self, record, path):
@@ -177,11 +183,9 @@ class StackFinder:
                 return _NO_STACKS
             key = (state.st_dev, state.st_ino, state.st_mtime_ns, state.st_size)
             if key not in self._files:
-                if self._spent >= MAX_SECONDS:
-                    self.unsearched += 1
-                    self._files[key] = FileStacks((), None, True)
-                else:
-                    self._files[key] = self._search(path)
+                over = self._spent >= MAX_SECONDS
+                self._files[key] = FileStacks((), None, True) if over else self._search(path)
+            self.partial = self.partial or self._files[key].capped
             return self._files[key]
         except OSError:
             return None
@@ -195,7 +199,6 @@ class StackFinder:
             return _NO_STACKS
         finally:
             self._spent += time.thread_time() - began
-        self.unsearched += found.capped
         return found
 
 
@@ -242,10 +245,9 @@ def find_all(looker, records):
     """Find the stacks of processes.
 
     :arg looker: Looker.
-    :arg records: iterable of ProcessRecord, whose ``stacks`` is set.
-    :returns: int, how many files were not searched, or not to their end, because a limit was reached.
+    :arg records: iterable of ProcessRecord, whose ``stacks`` and ``partly_searched`` are set.
     """
     finder = StackFinder(looker)
     for record in records:
         record.stacks = finder.find(record)
-    return finder.unsearched
+        record.partly_searched = finder.partial

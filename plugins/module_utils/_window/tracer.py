@@ -75,7 +75,8 @@ class Window:
             self._dispatch = {
                 events.WireData: self._on_wire_data, FileObserved: self.ledger.on_file, events.LibraryMapped: self._probed_files.on_library,
                 events.OperationSeen: self.ledger.on_operation, events.ProcessExec: self._on_exec, events.ProcessFork: self.ledger.on_fork,
-                events.ProcessExit: self.ledger.on_exit, events.ProcessFound: self.ledger.on_found}
+                events.ProcessExit: self.ledger.on_exit, events.ProcessFound: self.ledger.on_found,
+                events.FileNotRead: self.ledger.on_file_not_read}
             self._probed_files.enter_present()
             self.process_coverage.look_at_sockets()
             if request.pids:

@@ -36,7 +36,7 @@ def no_libbpf():
     return "\n".join("mount --bind /dev/null %s" % path for path in sorted(paths))
 
 
-@pytest.mark.parametrize("script, word, remedy", [(lambda: NO_BTF, "no BTF (/sys/kernel/btf/vmlinux)", "CONFIG_DEBUG_INFO_BTF=y"),
+@pytest.mark.parametrize("script, word, remedy", [(lambda: NO_BTF, "no type information (BTF, /sys/kernel/btf/vmlinux)", "CONFIG_DEBUG_INFO_BTF=y"),
                                                   (no_libbpf, "libbpf.so.1 or libbpf.so.0", "libbpf1")])
 def test_what_the_engine_needs_is_missing(script, word, remedy):
     prefix = mounted(script())
@@ -49,7 +49,7 @@ def test_what_the_engine_needs_is_missing(script, word, remedy):
     document = ask("preflight", prefix=prefix).document
     assert_reduced(document, word)
     assert document["supports"] == {"profile": True, "grade": "reduced", "probes": ["process", "file_open", "library_load"]}
-    assert remedy in document["remedies"][0]
+    assert remedy in document["remedies"][0]["remedy"]
     if word.startswith("libbpf"):
         assert document["kernel"]["libbpf_version"] is None and document["kernel"]["btf"] is True
     else:
@@ -187,7 +187,7 @@ def test_preflight_has_the_verifiers_words():
     assert (entry["status"], entry["attach_ms"]) == ("failed", None) and entry["remedy"]
     assert any("R8 !read_ok" in line for line in entry["verifier_log"])
     assert document["supports"] == {"profile": True, "grade": "reduced", "probes": ["process", "library_load", "openssl_api", "library_api", "tls_handshake", "ssh_kex"]}
-    assert document["remedies"] == ["file_open: " + entry["remedy"]]
+    assert document["remedies"] == [{"concerns": "file_open", "code": "probe_failed", "remedy": entry["remedy"]}]
 
 
 def test_the_verifier_refuses_the_wire(key):

@@ -80,7 +80,7 @@ def test_monitor_and_preflight_without_root(nobody):
     assert '"permission_denied"' in lines[-1] and '"complete": false' in lines[-1]
     document = nobody("preflight").document
     assert_reduced(document, "root")
-    assert document["supports"]["grade"] == "reduced" and document["remedies"] == ["libbpf: run it with become: true", *document["remedies"][1:]]
+    assert document["supports"]["grade"] == "reduced" and document["remedies"][0] == {"concerns": "libbpf", "code": "not_root", "remedy": "Run it with become: true."}
     assert document["kernel"]["euid"] == 65534 and document["kernel"]["capabilities"] == []
 
 
@@ -186,7 +186,7 @@ def test_inside_a_pid_namespace(what):
     answer = ask(what, prefix=prefix, duration=1)
     if what == "preflight":
         assert_reduced(answer.document, "namespace")
-        assert answer.document["remedies"][0] == "libbpf: run it on the host, not in a container"
+        assert answer.document["remedies"][0]["code"] == "pid_namespace"
     elif what == "trace":
         assert_reduced(answer.document, "namespace")
         assert all(entry["pid"] < 1000 for entry in answer.document["processes"]), "numbers of the namespace"
@@ -194,7 +194,7 @@ def test_inside_a_pid_namespace(what):
         assert '"complete": false' in answer.document[-1]
     if what != "snapshot":
         error = ask(what, prefix=prefix, duration=1, engine="libbpf").error
-        assert error == ("engine libbpf can't run here: this is not the host's pid namespace, so the kernel's process numbers would name other processes")
+        assert error == "engine libbpf can't run here: kernel PIDs would not match this PID namespace"
 
 
 def test_in_a_user_namespace():

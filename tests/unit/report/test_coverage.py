@@ -140,7 +140,7 @@ def process(pid=100, **made):
 
 def settled(monkeypatch, *records):
     window = Window(records=records)
-    monkeypatch.setattr(finder, "find_all", lambda looker, given: 0)
+    monkeypatch.setattr(finder, "find_all", lambda looker, given: None)
     window.process_coverage.settle(window.engine, None, STARTED)
     return reasons(window)
 
@@ -153,6 +153,8 @@ GO = finder.ProcessStack(Stack("Go crypto/tls", "1.25", "build info", details())
     ("unobservable", dict(stacks=[GO])),
     ("unobservable", dict(stacks=[GO], operations={0: types.SimpleNamespace(unread=False, count=1)})),  # what was seen is of another library
     ("program_not_searched", dict(stacks=None, exit_time=STARTED + 5)),
+    ("stacks_not_searched", dict(partly_searched=True)),
+    ("files_not_read", dict(files_not_read=True)),
 ])
 def test_a_process_of_which_something_may_be_missing_is_excluded_by_name(monkeypatch, code, made):
     complete, found = settled(monkeypatch, process(**made))
