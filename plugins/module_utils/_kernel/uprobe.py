@@ -114,8 +114,8 @@ class MultiAttachment:
         """Make one link; where the kernel can't probe one of its functions, two links of half as many."""
         rows = list(offsets)
         try:
-            fd = syscalls.link_uprobe_multi(self._program_fd, b"/proc/self/fd/%d" % self._file, list(offsets.values()),
-                                           [self._first_cookie + row for row in rows])
+            cookies = [self._first_cookie + row for row in rows]
+            fd = syscalls.link_uprobe_multi(self._program_fd, b"/proc/self/fd/%d" % self._file, list(offsets.values()), cookies)
         except OSError as error:
             if error.errno != _ENOTSUPP:
                 raise
