@@ -89,7 +89,7 @@ def startup(bench):
     for name, measured in runs.items():
         values = {key: [one[key] for one in measured] for key in measured[0]}
         rows += [
-            value_row("start of the module's Python to last probe attached, %s" % name, values["start"], "s", 0.5),
+            value_row("start of the module's Python to the open window, %s" % name, values["start"], "s", 0.5),
             value_row("  of it attaching (attach_seconds)", values["attach_seconds"], "s"),
         ]
         if "entered" in values:

@@ -55,6 +55,7 @@ _JSON = re.compile(rb"([\"'])([A-Za-z_][A-Za-z0-9_.-]{0,127})(\1\s{0,8}:\s{0,8})
 _HEADER = re.compile(rb"([A-Za-z][A-Za-z0-9-]*)(:\s*)((?:(?:Bearer|Basic|Digest|Token|Negotiate)\s+)?)(.+)", re.DOTALL | re.IGNORECASE)
 _OPENSSL_KEY = re.compile(rb"((?:hex)?key:).+", re.DOTALL)
 _TOKEN = re.compile(rb"\s+|[;|&()]+|(?:\"(?:\\.|[^\"\\])*\"|'[^']*'|\\.|[^\s;|&()\"'\\])+|.", re.DOTALL)
+_VERSION = re.compile(rb"[-_]?[0-9][0-9.]*\Z")
 _ASSIGNMENT = re.compile(rb"(-{0,2}[A-Za-z_][A-Za-z0-9_.:-]*)=(.*)", re.DOTALL)
 _OPTION = re.compile(rb"--?([A-Za-z][A-Za-z0-9_.-]+)")
 
@@ -105,6 +106,8 @@ def _json(match):
 def _program_in(argument):
     """The name of the program that an argument is, or None where it is none that has rules of its own."""
     name = argument.rpartition(b"/")[2]
+    if name not in _PROGRAMS:
+        name = _VERSION.sub(b"", name)  # mysql8.0, openssl-3
     return name if name in _PROGRAMS else None
 
 

@@ -28,7 +28,11 @@ FLAG_FIRST = frozenset((b"no", b"ask", b"allow", b"require", b"disable", b"enabl
 _KEY_BEFORE = frozenset(b"api access secret auth account license encryption encrypt master shared storage admin service signing subscription "
                         b"deploy app application publish instrumentation unseal".split())
 
-_FILE_LIKE = re.compile(rb"(?:[@/~]|\.{1,2}/|file:|pkcs11:|[^\s=]+\.(?:pem|key|crt|cer|der|p8|p12|pfx|jks|json|txt|conf|pub|ppk|yml|yaml)\Z)")
+# The name of a file that holds a secret, which may be shown. A slash at the beginning is not enough: one base64 text in 64 begins with it. So an absolute path
+# begins with a directory that hosts or containers have at the root (hier(7), file-hierarchy(7)), or ends in a usual extension.
+_FILE_LIKE = re.compile(
+    rb"@?(?:/(?:app|boot|certs?|config|data|dev|etc|export|home|keys?|media|mnt|nix|opt|proc|root|run|secrets?|snap|srv|ssl|sys|tmp|usr|var|vault|volumes?)/"
+    rb"|~[a-z0-9_-]*/|\.{1,2}/|[^\s=]+\.(?:pem|key|crt|cer|der|p8|p12|pfx|jks|json|txt|conf|pub|ppk|yml|yaml)\Z)|file:|pkcs11:")
 _BLOB = re.compile(rb"(?:[0-9a-fA-F]{32,}|[A-Za-z0-9+/_=-]{40,}|eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_.-]+)")
 _ELSEWHERE = (b"file:", b"env:", b"fd:", b"stdin")  # openssl-passphrase-options(1): the value says where the secret is
 
