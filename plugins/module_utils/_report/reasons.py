@@ -14,8 +14,9 @@ from typing import NamedTuple, Optional
 # incomplete: cryptography of any process may be missing. excluded: only that of the named processes may be. note: none can be.
 INCOMPLETE, EXCLUDED, NOTE = "incomplete", "excluded", "note"
 
-# Names in one reason; beyond so many excluded processes a reason is "incomplete", because nobody reads a scope with more exceptions.
+# Names in one reason. With more excluded programs, or processes of these, a reason is "incomplete": nobody reads a scope with more exceptions.
 MOST_NAMES = 20
+MOST_EXCLUDED = 200
 
 
 class Reason(NamedTuple):
@@ -272,6 +273,20 @@ def rejected_engines(rejected):
     return [{"name": name, "code": code, "message": message, "remedy": ENGINE_REMEDIES[code]} for name, code, message in codes]
 
 
+def _by_program(processes):
+    """ProcessRecords of one program together: list of list, in the order of the first ones."""
+    groups = {}
+    for record in processes:
+        groups.setdefault((record.exe, record.comm), []).append(record)
+    return list(groups.values())
+
+
+def _program_name(name, records):
+    """``nginx (pid 4711)``, or ``nginx (pid 4711 and 3 more)``."""
+    more = " and %d more" % (len(records) - 1) if len(records) > 1 else ""
+    return "%s (pid %d%s)" % (name, records[0].pid, more)
+
+
 class Named(NamedTuple):
     """One reason of one coverage. names: bytes (paths) or str. processes: ProcessRecords that it excludes."""
 
@@ -313,11 +328,13 @@ class Reasons:
     @staticmethod
     def _effect(found):
         effect = REASONS[found.code].effect
-        return INCOMPLETE if effect == EXCLUDED and len(found.processes) > MOST_NAMES else effect
+        if effect == EXCLUDED and (len(_by_program(found.processes)) > MOST_NAMES or len(found.processes) > MOST_EXCLUDED):
+            return INCOMPLETE
+        return effect
 
     def _entry(self, found, writer):
         reason = REASONS[found.code]
-        names = found.names or tuple("%s (pid %d)" % (writer.process_name(record), record.pid) for record in found.processes)
+        names = found.names or [_program_name(writer.process_name(records[0]), records) for records in _by_program(found.processes)]
         shown = [writer.path_text(name) if isinstance(name, bytes) else name for name in names[:MOST_NAMES]]
         text = reason.singular if found.count == 1 or reason.plural is None else reason.plural
         return {"code": found.code, "effect": self._effect(found), "count": found.count,

@@ -171,7 +171,7 @@ def test_what_exited_while_the_window_opened_is_no_part_of_it(monkeypatch):
 
 
 def test_many_processes_are_no_scope(monkeypatch):
-    complete, found = settled(monkeypatch, *[process(pid, permission_denied=True) for pid in range(100, 130)])
+    complete, found = settled(monkeypatch, *[process(pid, exe=b"/usr/bin/%d" % pid, permission_denied=True) for pid in range(100, 130)])
     assert not complete and found["permission_denied"]["effect"] == "incomplete" and found["permission_denied"]["count"] == 30
 
 

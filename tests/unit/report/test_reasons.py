@@ -10,7 +10,7 @@ import re
 import jsonschema
 import pytest
 from ansible_collections.cryptofleet.audit.plugins.module_utils._processes.records import ProcessRecord
-from ansible_collections.cryptofleet.audit.plugins.module_utils._report.reasons import EXCLUDED, INCOMPLETE, MOST_NAMES, NOTE, REASONS, Reasons
+from ansible_collections.cryptofleet.audit.plugins.module_utils._report.reasons import EXCLUDED, INCOMPLETE, MOST_EXCLUDED, MOST_NAMES, NOTE, REASONS, Reasons
 from ansible_collections.cryptofleet.audit.plugins.module_utils._report.writer import Writer
 from ansible_collections.cryptofleet.audit.plugins.plugin_utils import _schema
 
@@ -18,8 +18,8 @@ WORDS = {"name": "file_open", "detail": "because", "bound": 7}
 WRITER = Writer(True, 0.0)
 
 
-def processes(number):
-    return [ProcessRecord(pid, 10 ** 9, 1, "kernel", comm=b"agent") for pid in range(100, 100 + number)]
+def processes(number, programs=1):
+    return [ProcessRecord(pid, 10 ** 9, 1, "kernel", comm=b"agent", exe=b"/usr/bin/agent%d" % (pid % programs)) for pid in range(100, 100 + number)]
 
 
 def added(code, count=1, **more):
@@ -70,13 +70,23 @@ def test_excluded_processes_are_named_once():
     reasons.add("unobservable", 3, processes=processes(3))
     assert [(entry["pid"], entry["code"]) for entry in reasons.excluded(WRITER)] == [
         (100, "permission_denied"), (101, "permission_denied"), (102, "unobservable")]
-    assert reasons.entries(WRITER)[0]["concerns"] == {"kind": "process", "names": ["agent (pid 100)", "agent (pid 101)"], "omitted": 0}
+    assert reasons.entries(WRITER)[0]["concerns"] == {"kind": "process", "names": ["agent (pid 100 and 1 more)"], "omitted": 0}
     assert reasons.is_complete()
+
+
+def test_workers_of_one_program_are_one_exception():
+    reasons = Reasons()
+    reasons.add("permission_denied", 100, processes=processes(100, programs=2))
+    entry = validated(reasons.entries(WRITER)[0])
+    assert reasons.is_complete() and len(reasons.excluded(WRITER)) == 100
+    assert entry["concerns"]["names"] == ["agent (pid 100 and 49 more)", "agent (pid 101 and 49 more)"]
+    reasons.add("unobservable", MOST_EXCLUDED + 1, processes=processes(MOST_EXCLUDED + 1))
+    assert not reasons.is_complete()
 
 
 def test_a_scope_with_too_many_exceptions_is_incomplete():
     reasons = Reasons()
-    reasons.add("permission_denied", MOST_NAMES + 1, processes=processes(MOST_NAMES + 1))
+    reasons.add("permission_denied", MOST_NAMES + 1, processes=processes(MOST_NAMES + 1, programs=MOST_NAMES + 1))
     entry = validated(reasons.entries(WRITER)[0])
     assert not reasons.is_complete() and reasons.excluded(WRITER) == []
     assert entry["effect"] == INCOMPLETE and len(entry["concerns"]["names"]) == MOST_NAMES and entry["concerns"]["omitted"] == 1
