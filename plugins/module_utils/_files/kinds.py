@@ -39,6 +39,10 @@ _DNSSEC = re.compile(rb"Algorithm: \d{1,3} \(([A-Z0-9_-]{1,30})\)\Z")
 # gpg-agent's canonical S-expressions (libgcrypt manual): first 7 bytes -> (beginning, whether the key is encrypted); then the algorithm.
 _AGENT_KEYS = {b"(21:pro": (b"(21:protected-private-key(", True), b"(11:pri": (b"(11:private-key(", False), b"(20:sha": (b"(20:shadowed-private-key(", None)}
 _AGENT_ALGORITHMS = {b"3:rsa(": "RSA", b"3:dsa(": "DSA", b"3:elg(": "ElGamal", b"3:ecc(": "EC"}
+# age (https://age-encryption.org/v1): an identity as age-keygen(1) writes it, and the first line of an encrypted file. The secret is behind the 1.
+_AGE_IDENTITY = b"AGE-SECRET-KEY-1"
+_AGE_COMMENTS = (b"# created: ", b"# public key: age1")
+_AGE_HEADER = b"age-encryption.org/v1\n"
 _KEEPASS = (b"\x03\xd9\xa2\x9a\x65\xfb\x4b", b"\x03\xd9\xa2\x9a\x66\xfb\x4b", b"\x03\xd9\xa2\x9a\x67\xfb\x4b")  # KeePass, signatures 1 and 2
 
 
@@ -46,7 +50,7 @@ class FileFacts(NamedTuple):
     """The classification of a file.
 
     :ivar kind: certificate, certificate_bundle, private_key, public_key, keystore, csr, crl, signed_data, parameters, config, random,
-        known_hosts, authorized_keys, or None.
+        known_hosts, authorized_keys, encrypted_data, or None.
     :ivar classified_by: 'content', 'name' or None.
     :ivar format: PEM, DER, OpenSSH, PKCS#12 and others, or None.
     :ivar facts: dict, JSON-ready.
@@ -155,6 +159,12 @@ def _classify_text(source, head, name):
         return ("private_key", "PuTTY", facts) if facts else None
     if head == b"SSH PRI" and source.read(0, 33) == b"SSH PRIVATE KEY FILE FORMAT 1.1\n\0":  # authfile.c of OpenSSH before 7.6
         return "private_key", "SSH1", {"algorithm": "RSA", "key_bits": None, "encrypted": None}
+    if head in (b"AGE-SEC", b"# creat"):
+        facts = _age_identity(source)
+        if facts:
+            return "private_key", "age", facts
+    if head == b"age-enc" and source.read(0, len(_AGE_HEADER)) == _AGE_HEADER:
+        return "encrypted_data", "age", {}
     if head in _AGENT_KEYS:
         opening, encrypted = _AGENT_KEYS[head]
         front = source.read(0, len(opening) + 6)
@@ -165,6 +175,16 @@ def _classify_text(source, head, name):
     elif names.allows_text_before_pem(name, head[:1] in b"# \t\r\n") and _is_text(head):
         return pem.classify(source, 0, _MAX_TEXT)
     return None
+
+
+def _age_identity(source):
+    """Facts of an age identity, whose comments are read line by line and whose secret is not read; None for another file."""
+    cursor = TextCursor(source)
+    for comment in _AGE_COMMENTS if cursor.fill(1) and cursor.buffered == b"#" else ():
+        if not cursor.fill(len(comment)) or not cursor.buffered.startswith(comment) or ssh_keys.short_line(cursor, 128) is None:
+            return None
+    cursor.fill(len(_AGE_IDENTITY))
+    return {"algorithm": "X25519", "key_bits": 256, "encrypted": False} if cursor.buffered == _AGE_IDENTITY else None
 
 
 def _classify_printed_key(source):
@@ -238,7 +258,7 @@ def _classify_keepass(source, head, name):
 
 # First byte of a file -> its classifier. A file that begins with any other byte costs one read.
 _CLASSIFIERS = {bytes((byte,)): _classify_pgp for byte in openpgp.STARTS}
-_CLASSIFIERS.update({bytes((byte,)): _classify_text for byte in b"# \t\r\nCBsiDPREXMS|@e("})
+_CLASSIFIERS.update({bytes((byte,)): _classify_text for byte in b"# \t\r\nAaCBsiDPREXMS|@e("})
 _CLASSIFIERS.update({
     b"\x30": _classify_der, b"\x06": _classify_der, b"-": _classify_dashes, b"\xef": _classify_byte_order_mark,
     b"\xfe": _classify_java, b"\xce": _classify_java, b"\0": _classify_zeros,

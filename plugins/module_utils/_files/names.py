@@ -56,6 +56,7 @@ NAME_HINTS = frozenset((
     b".asc",
     b".pgp",
     b".kbx",  # GnuPG key box
+    b".age",  # age
     b".kdb",  # IBM GSKit, KeePass 1
     b"kdbx",  # KeePass 2
     b"ytab",  # keytab, krb5.keytab
@@ -120,7 +121,7 @@ _SUFFIXES = {
     b"keystore": ("keystore", None), b"truststore": ("keystore", None), b"keytab": ("keystore", "Kerberos keytab"),
     b".kbx": ("keystore", "PGP"), b".kdb": ("keystore", None), b".kdbx": ("keystore", "KeePass"),
     b".pub": ("public_key", None), b".gpg": ("public_key", "PGP"), b".asc": ("public_key", "PGP"), b".pgp": ("public_key", "PGP"),
-    b"dhparam": ("parameters", None), b"dhparams": ("parameters", None),
+    b".age": ("encrypted_data", "age"), b"dhparam": ("parameters", None), b"dhparams": ("parameters", None),
 }
 _SUFFIX_LENGTHS = sorted({len(suffix) for suffix in _SUFFIXES}, reverse=True)
 _PEM_PRIVATE = (b"privkey", b"key.pem", b"private")

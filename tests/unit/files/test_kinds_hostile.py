@@ -20,7 +20,7 @@ from ansible_collections.cryptofleet.audit.plugins.module_utils._files.kinds imp
 
 KINDS = {
     None, "certificate", "certificate_bundle", "private_key", "public_key", "keystore", "csr", "crl", "signed_data", "parameters", "config",
-    "random", "known_hosts", "authorized_keys",
+    "random", "known_hosts", "authorized_keys", "encrypted_data",
 }
 NAMES = [b"/x/server.key", b"/x/server.pem", b"/x/ca.crt", b"/x/data", b"/x/known_hosts", b"/x/authorized_keys", b"/x/key4.db", b"", b"\xff\n/"]
 STARTS = [
@@ -31,6 +31,7 @@ STARTS = [
     b"\x99\1\x0d\4", b"\x98\x33\4", b"\xc6\x33\4", b"\x95\3\xbe\4", b"\0\0\0\2\0\0\0\x14", b"\0\0\0\x20\1\1", b"SQLite format 3\0", b"PuTTY-User-Key-File-3: ",
     b"ssh-rsa AAAA", b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5", b"|1|", b"---- BEGIN SSH2 PUBLIC KEY ----\n", b"Private-Key: (", b"Private-key-format: v1.3\n", b"(21:protected-private-key(",
     b"\xef\xbb\xbf-----BEGIN CERTIFICATE-----\n", b"Certificate:\n    Data:\n", b"Bag Attributes\n", b"\6", b"#\n",
+    b"AGE-SECRET-KEY-1", b"# created: x\n# public key: age1x\n", b"age-encryption.org/v1\n",
 ]
 
 
@@ -162,6 +163,7 @@ def test_names():
         (b"/etc/ssl/private/www.key", "private_key"), (b"/etc/letsencrypt/live/x/privkey.pem", "private_key"), (b"/x/fullchain.pem", "certificate"),
         (b"/dev/urandom", "random"), (b"/etc/ssl/openssl.cnf", "config"), (b"/root/.ssh/known_hosts", "known_hosts"), (b"/x/krb5.keytab", "keystore"),
         (b"/etc/ssh/ssh_host_rsa_key", "private_key"), (b"/x/id_rsa.pub", "public_key"), (b"/x/dhparam.pem", "parameters"), (b"/x/truststore", "keystore"),
+        (b"/x/backup.tar.age", "encrypted_data"),
     ):
         found = classify_name(name)
         assert (found.kind, found.classified_by) == (kind, "name")

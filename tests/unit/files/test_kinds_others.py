@@ -163,3 +163,10 @@ def test_printed_keys(tmp_path):
     assert found(tmp_path / "a").facts["algorithm"] == "ED25519"
     (tmp_path / "a").write_text("Private-key-format: v1.3\nAlgorithm: 13 (ECDSAP256SHA256)\nPrivateKey: AAAA\n")
     assert found(tmp_path / "a")[1:] == ("content", "DNSSEC", {"algorithm": "ECDSAP256SHA256", "key_bits": None, "encrypted": False})
+
+
+@pytest.mark.parametrize("name", ["backup.age", "data"])
+def test_an_age_file(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(b"age-encryption.org/v1\n-> X25519 CxmzoQ6UAmDz5O6bTpkxqpyRZNmGbT6dPYf1r2qvOys\n")
+    assert found(path)[:3] == ("encrypted_data", "content", "age")

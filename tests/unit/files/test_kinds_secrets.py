@@ -296,6 +296,20 @@ def test_a_key_without_an_end_line(tmp_path, monkeypatch, label, tail):
     assert ("truncated" in found.facts) == (not tail.strip())
 
 
+AGE_SECRET = b"AGE-SECRET-KEY-1N9JEPW6DWJ0ZQUDX63F5A03GX8QUW7PXDE39N8UYF82VZ9PC8UFS3M7XA9\n"
+AGE_COMMENTS = b"# created: 2021-01-02T15:30:45+01:00\n# public key: age1lvyvwawkr0mcnnnncaghunadrqkmuf9e6507x9y920xxpp866cnql7dp2z\n"
+
+
+@pytest.mark.parametrize("name", ["keys.txt", "age.key", "keys.pem", "data"])
+@pytest.mark.parametrize("before", [b"", AGE_COMMENTS, AGE_COMMENTS.replace(b"\n", b"\r\n")], ids=["bare", "age-keygen", "crlf"])
+def test_age(tmp_path, monkeypatch, before, name):
+    path = tmp_path / name
+    path.write_bytes(before + AGE_SECRET)
+    found, seen = recorded(path, monkeypatch)
+    assert max(seen) < len(before) + len(b"AGE-SECRET-KEY-1")
+    assert found == ("private_key", "content", "age", {"algorithm": "X25519", "key_bits": 256, "encrypted": False})
+
+
 def test_a_bare_secret_is_hardly_read(tmp_path, monkeypatch):
     for name in ("private.key", "wg0.conf", "app.json"):
         path = tmp_path / name
