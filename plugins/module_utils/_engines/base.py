@@ -91,14 +91,6 @@ class Engine:
         """
         return False
 
-    def library_path(self, number):
-        """The path of a probed file.
-
-        :arg number: int, ``library`` of an OperationKey.
-        :returns: bytes.
-        """
-        raise NotImplementedError
-
     def files_gone(self):
         """Files (int) that were gone before their content could be read, and whose names say nothing."""
         return 0

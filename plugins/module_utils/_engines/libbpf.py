@@ -185,10 +185,6 @@ class LibbpfEngine(Engine):
         """See Engine."""
         return self.functions.is_target(device, inode)
 
-    def library_path(self, number):
-        """See Engine."""
-        return self.functions.library(number).path
-
     def files_gone(self):
         """See Engine."""
         return self.files.unseen()
@@ -199,7 +195,7 @@ class LibbpfEngine(Engine):
 
     def read(self):
         """See Engine. What is later than the beginning of this call is kept for the next."""
-        return self._look_at_files(self._ready()) + self.files.observe_unknown()
+        return self._complete(self._ready()) + self.files.observe_unknown()
 
     def _ready(self):
         """Events up to now, by time, as the probes give them."""
@@ -213,8 +209,8 @@ class LibbpfEngine(Engine):
         self._late = found[len(ready):]
         return ready
 
-    def _look_at_files(self, found):
-        """The same events, with FileObserved in place of FileOpened, and what an ended process has written behind its exit."""
+    def _complete(self, found):
+        """The same events, with FileObserved in place of FileOpened, what an ended process has written behind its exit, and paths of libraries."""
         self.files.looker = self.looker
         seen = []
         for event in found:
@@ -224,6 +220,8 @@ class LibbpfEngine(Engine):
                 if observed is not None:
                     seen.append(observed)
                 continue
+            if kind is events.OperationSeen:
+                event = event._replace(library=self.functions.library(event.key.library).path)
             seen.append(event)
             if kind is events.ProcessExec:
                 self.looker.remember(event.subject.mount_namespace, event.subject.image.pid)
@@ -241,7 +239,7 @@ class LibbpfEngine(Engine):
         found += self._ready()  # what came during the first call is later than it
         counts = self.counts()
         self.detach()
-        return self._look_at_files(found) + self.files.observe_unknown(everything=True) + self.files.observe_written(), counts
+        return self._complete(found) + self.files.observe_unknown(everything=True) + self.files.observe_written(), counts
 
     def close(self):
         """See Engine."""

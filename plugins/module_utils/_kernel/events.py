@@ -211,9 +211,13 @@ class OpenCount(NamedTuple):
 
 
 class OperationCount(NamedTuple):
-    """What the kernel side counted by one OperationKey; times are in ns since boot. key_bits is 0 where it is not known."""
+    """What the kernel side counted by one OperationKey; times are in ns since boot. key_bits is 0 where it is not known.
+
+    library is the path of the file whose function was called.
+    """
 
     key: OperationKey
+    library: bytes
     key_bits: int
     count: int
     first_seen: int
@@ -227,6 +231,7 @@ class OperationSeen(NamedTuple):
     subject: Subject
     key: OperationKey
     key_bits: int
+    library: Optional[bytes] = None  # path of the file whose function was called; the engine sets it
 
 
 class LibraryMapped(NamedTuple):

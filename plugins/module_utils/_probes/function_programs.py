@@ -314,7 +314,7 @@ class FunctionPrograms:
             if value is not None:
                 count, first_seen, last_seen, key_bits = events.OPERATION_VALUE.unpack(value)
                 if count:  # none is left where all that was unread could be read in the end
-                    counts.append(events.OperationCount(key, key.key_bits or key_bits, count, first_seen, last_seen))
+                    counts.append(events.OperationCount(key, self.library(key.library).path, key.key_bits or key_bits, count, first_seen, last_seen))
                 if over is not None:
                     operations.discard(raw)
         return counts

@@ -31,18 +31,16 @@ _MOST_ORPHANS = 64
 class Ledger(ProcessTable):
     """All that was observed in a window, by process."""
 
-    def __init__(self, selection, library_facts, bounds, observer, library_path):
+    def __init__(self, selection, library_facts, bounds, observer):
         """
         :arg selection: Selection.
         :arg library_facts: LibraryFacts.
         :arg bounds: dict of ``files``, ``libraries``, ``operations``, ``handshakes`` -> most of them in one process.
         :arg observer: callable, as ProcessTable's.
-        :arg library_path: callable, path (bytes) of a probed file by the library number of an OperationKey.
         """
         super().__init__(selection, observer)
         self._library_facts = library_facts
         self._bounds = bounds
-        self._library_path = library_path
         self._opens = {}  # OpenKey -> FileRecord
         self.sightings = 0  # of opens and operations that are counted in the kernel, since it was last emptied
         self.unattributed = {"tls": {}, "ssh": {}}
@@ -172,7 +170,7 @@ class Ledger(ProcessTable):
         """Enter an OperationSeen. Its count comes with add_counts()."""
         record = self.find(event.subject)
         self.sightings += 1
-        self._operation(record, event.key, event.key_bits, self._library_path(event.key.library), event.time)
+        self._operation(record, event.key, event.key_bits, event.library, event.time)
 
     def _operation(self, record, key, key_bits, library, time):
         function = FUNCTIONS[key.function]
@@ -227,7 +225,7 @@ class Ledger(ProcessTable):
             key = counted.key
             image = events.Image(key.pid, key.exec_id, key.start)
             record = self.find(events.Subject(image, None, None, 0, None, b""))
-            held = self._operation(record, key, counted.key_bits, self._library_path(key.library), counted.first_seen)
+            held = self._operation(record, key, counted.key_bits, counted.library, counted.first_seen)
             if held is not None:
                 _add_count(held, counted)
 

@@ -11,7 +11,7 @@ import resource
 
 from .._kernel import proc
 from .._probes.base import ATTACHED, DISABLED, OVER_BUDGET
-from .reasons import Reasons
+from .reasons import REASONS, Reasons
 from .writer import error_name
 
 _CODE_OF_STATUS = {DISABLED: "probe_disabled", OVER_BUDGET: "functions_detached"}  # others: probe_STATUS
@@ -62,7 +62,8 @@ def coverage_of(window, writer, reported, omitted):
     reasons = Reasons()
     _add_of_probes(reasons, engine)
     for cause, number in sorted(lost.items()):
-        reasons.add(cause, number, names=sorted(ledger.unattributed_libraries()) if cause == "unattributed_libraries" else ())
+        names = sorted(ledger.unattributed_libraries()) if cause == "unattributed_libraries" else ()
+        reasons.add(cause if cause in REASONS else "other_loss", number, names=names, name=cause)
     _add_of_bounds(reasons, window, omitted)
     _add_of_handshakes(reasons, window)
     window.process_coverage.add_reasons(reasons)

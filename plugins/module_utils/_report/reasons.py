@@ -134,6 +134,11 @@ REASONS = {
         "%(count)d QUIC datagram was not decrypted: too many at once",
         "%(count)d QUIC datagrams were not decrypted: too many at once",
         _QUIETER),
+    "other_loss": Reason(
+        INCOMPLETE, "host",
+        "%(count)d observation was lost: %(name)s",
+        "%(count)d observations were lost: %(name)s",
+        None),
     "unattributed_libraries": Reason(
         INCOMPLETE, "library",
         "%(count)d library load is by a process that exited before it was identified",

@@ -7,10 +7,9 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 
 from __future__ import annotations
 
+from .._engines.choose import PROBES
 from .._errors import AuditError
 from .request import Request
-
-PROBES = ("process", "file_open", "library_load", "openssl_api", "library_api", "tls_handshake", "ssh_kex")
 
 # option -> (lowest, highest). plugins/doc_fragments/_options.py states them too.
 _RANGES = {

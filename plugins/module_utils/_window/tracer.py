@@ -67,7 +67,7 @@ class Window:
             self.library_facts = LibraryFacts(self.looker)
             bounds = {"files": request.max_files, "libraries": request.max_libraries, "operations": request.max_operations,
                       "handshakes": request.max_handshakes}
-            self.ledger = Ledger(self.selection, self.library_facts, bounds, observer, self.engine.library_path)
+            self.ledger = Ledger(self.selection, self.library_facts, bounds, observer)
             self.process_coverage = ProcessCoverage(self.ledger)
             self._probed_files = ProbedFiles(self.engine, self.looker, self.ledger, self.process_coverage)
             self._handshakes = None

@@ -17,6 +17,7 @@ hypothesis = pytest.importorskip("hypothesis")
 st = hypothesis.strategies
 
 from ansible_collections.cryptofleet.audit.plugins.module_utils._files.kinds import NAME_HINTS, classify, classify_name
+from ansible_collections.cryptofleet.audit.plugins.plugin_utils._schema import load_schema
 
 KINDS = {
     None, "certificate", "certificate_bundle", "private_key", "public_key", "keystore", "csr", "crl", "signed_data", "parameters", "config",
@@ -33,6 +34,11 @@ STARTS = [
     b"\xef\xbb\xbf-----BEGIN CERTIFICATE-----\n", b"Certificate:\n    Data:\n", b"Bag Attributes\n", b"\6", b"#\n",
     b"AGE-SECRET-KEY-1", b"# created: x\n# public key: age1x\n", b"age-encryption.org/v1\n",
 ]
+
+
+def test_every_kind_is_a_word_of_the_schema():
+    """A kind that the schema lacks would make the whole profile of a host invalid."""
+    assert KINDS - {None} == set(load_schema("profile")["$defs"]["file"]["properties"]["kind"]["enum"])
 
 
 def facts_of(data, name):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from ansible_collections.cryptofleet.audit.plugins.module_utils._engines import libbpf
@@ -14,7 +14,6 @@ from ansible_collections.cryptofleet.audit.plugins.module_utils._formats import 
 from ansible_collections.cryptofleet.audit.plugins.module_utils._functions import families as families_module
 from ansible_collections.cryptofleet.audit.plugins.module_utils._functions import family as family_module
 from ansible_collections.cryptofleet.audit.plugins.module_utils._functions import function as function_module
-from ansible_collections.cryptofleet.audit.plugins.module_utils._functions import gcrypt, gnutls, mbedtls, nettle, nss, openssl, sodium, wolfssl
 from ansible_collections.cryptofleet.audit.plugins.module_utils._functions.attach_points import attach_points, family_in
 from ansible_collections.cryptofleet.audit.plugins.module_utils._functions.families import FAMILIES, FUNCTIONS, family_of, file_names
 from ansible_collections.cryptofleet.audit.plugins.module_utils._functions.mbedtls import MBEDTLS_2, MBEDTLS_3
@@ -213,7 +212,7 @@ def test_sizes_and_directions_of_a_row():
 
 FOUND = r"\{\w+ (arg[0-5](\+\d+|(\[0\])?\[\d+\])?|\w+\(arg[0-5]\)|arg[0-5] arg[0-5])\}"
 ROW = r"[a-z_]+ ([A-Za-z0-9_-]+|[A-Z0-9-]*%s(-[A-Z0-9-]+)?|EVP_BytesToKey-%s)(\[-%s\])?( (bits|bytes|encrypt_if|decrypt_if)=arg[1-5])*: \w+( +\w+)*" % (FOUND, FOUND, FOUND)
-MODULES = (gcrypt, gnutls, mbedtls, nettle, nss, openssl, sodium, wolfssl)
+MODULES = tuple(module for module in vars(families_module).values() if isinstance(module, ModuleType) and hasattr(module, "FAMILIES"))
 TEXTS = [text for module in MODULES for name, text in vars(module).items() if type(text) is str and "\n# " in text]
 
 
@@ -222,6 +221,16 @@ def test_every_row_is_of_the_notation(text):
     """The parser, which runs on every host, takes that for granted."""
     for line in family_module._lines(text):
         assert re.fullmatch(ROW, line), line
+        # what names.algorithm() can't join: a second part behind a pattern, or behind a text
+        assert not re.search(r"[A-Z-]\{.*\[-\{", line) and not re.search(r"\{text [^}]*\}\[-\{", line), line
+
+
+def test_no_two_libraries_have_tables_of_one_name():
+    owners = {}
+    for family in FAMILIES + (MBEDTLS_3,):
+        for table in family.algorithms:
+            owners.setdefault(table, set()).add(family.name.replace(" 3", "").replace("Hogweed", "Nettle"))
+    assert {table: names for table, names in owners.items() if len(names) > 1} == {}
 
 
 def test_every_library_has_rows():

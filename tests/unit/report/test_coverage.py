@@ -9,13 +9,16 @@ import types
 
 import pytest
 from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel.libbpf import LoadError
+from ansible_collections.cryptofleet.audit.plugins.module_utils._probes import wire
 from ansible_collections.cryptofleet.audit.plugins.module_utils._probes.base import ATTACHED, DISABLED, FAILED, PARTIAL, UNSUPPORTED, Probe
 from ansible_collections.cryptofleet.audit.plugins.module_utils._processes.records import ProcessRecord
 from ansible_collections.cryptofleet.audit.plugins.module_utils._report import coverage, process_state
 from ansible_collections.cryptofleet.audit.plugins.module_utils._report.process_coverage import ProcessCoverage
+from ansible_collections.cryptofleet.audit.plugins.module_utils._report.reasons import REASONS
 from ansible_collections.cryptofleet.audit.plugins.module_utils._report.writer import Writer
 from ansible_collections.cryptofleet.audit.plugins.module_utils._stacks import finder
 from ansible_collections.cryptofleet.audit.plugins.module_utils._stacks.stack import Stack, details
+from ansible_collections.cryptofleet.audit.plugins.module_utils._wire.collector import HandshakeCollector
 
 WRITER = Writer(True, 0.0)
 STARTED = 10 ** 12
@@ -127,6 +130,18 @@ def test_losses_add_up():
     assert coverage.sum_losses([opened(lost={"ring_full": 3}), opened(lost={"ring_full": 4, "map_full": 1}), opened()]) == {"ring_full": 7, "map_full": 1}
 
 
+def test_a_loss_without_a_reason_of_its_own_is_incomplete():
+    complete, found = reasons(lost={"solar_flares": 2})
+    assert not complete and found["other_loss"]["message"] == "2 observations were lost: solar_flares"
+
+
+def test_every_cause_of_loss_has_a_reason_of_its_own():
+    causes = set(HandshakeCollector().losses()) | set(wire._LOSSES) | {
+        "ring_full", "map_full", "user_fault", "skipped_runs", "unclassified_opens", "io_uring_opens", "path_truncated", "perf_records", "unnamed_mappings",
+        "unattributed_libraries"}
+    assert causes <= set(REASONS)
+
+
 # processes
 
 def process(pid=100, **made):
@@ -176,7 +191,6 @@ def test_many_processes_are_no_scope(monkeypatch):
 
 
 def test_every_state_that_is_not_observed_has_a_reason():
-    from ansible_collections.cryptofleet.audit.plugins.module_utils._report.reasons import REASONS
     assert set(process_state.STATES) - {"observed", "idle"} <= set(REASONS)
 
 

@@ -91,8 +91,7 @@ def make(monkeypatch, proc=None, bounds=None, **targets):
                           targets.get("follow_children", True))
     lines = []
     ledger = ledger_module.Ledger(selection, FakeFacts(), dict(BOUNDS, **(bounds or {})),
-                                  lambda kind, time, record, _thing: lines.append((kind, time, record.pid, record.exec_id)),
-                                  targets.get("library_path", lambda number: LIBCRYPTO))
+                                  lambda kind, time, record, _thing: lines.append((kind, time, record.pid, record.exec_id)))
     return ledger, lines
 
 
@@ -129,7 +128,7 @@ def opened(who, time, path=b"/etc/ssl/private/site.key", inode=4, flags=0, error
 
 def operation(who, function="EVP_EncryptInit_ex", time=START, name=b"AES-256-GCM", bits=256, library=0, direction=0, internal=0, nid=0, digest=0):
     number = [known.name for known in families.FUNCTIONS].index(function)
-    return events.OperationSeen(time, subject(who), operation_key(who, number, name, library, direction, internal, nid, digest), bits)
+    return events.OperationSeen(time, subject(who), operation_key(who, number, name, library, direction, internal, nid, digest), bits, LIBCRYPTO)
 
 
 def operation_key(who, number, name=b"AES-256-GCM", library=0, direction=0, internal=0, nid=0, digest=0):
@@ -143,7 +142,7 @@ def open_counts(rows):
 
 def operation_counts(rows):
     """Counts of operations from ``[(key, key bits, count, first, last)]``."""
-    return Counts([], [events.OperationCount(*row) for row in rows])
+    return Counts([], [events.OperationCount(key, LIBCRYPTO, *rest) for key, *rest in rows])
 
 
 def by_image(ledger, pid=None):

