@@ -72,11 +72,6 @@ class Window:
             self._probed_files = ProbedFiles(self.engine, self.looker, self.ledger, self.process_coverage)
             self._handshakes = None
             self.ended_because = None
-            self._dispatch = {
-                events.WireData: self._on_wire_data, FileObserved: self.ledger.on_file, events.LibraryMapped: self._probed_files.on_library,
-                events.OperationSeen: self.ledger.on_operation, events.ProcessExec: self._on_exec, events.ProcessFork: self.ledger.on_fork,
-                events.ProcessExit: self.ledger.on_exit, events.ProcessFound: self.ledger.on_found,
-                events.FileNotRead: self.ledger.on_file_not_read}
             self._probed_files.enter_present()
             self.process_coverage.look_at_sockets()
             if request.pids:
@@ -119,7 +114,7 @@ class Window:
 
     def _take(self, found):
         for event in found:
-            self._dispatch[type(event)](event)
+            _HANDLERS[type(event)](self, event)
         self._settle_handshakes(everything=False)
 
     def _on_wire_data(self, event):
@@ -167,6 +162,20 @@ class Window:
         """:raises AuditError: none of the targets was ever there."""
         if not self.selection.whole_host and not any(record.selected for record in self.ledger.records()):
             raise AuditError("nothing on this host matched %s in the window" % ", ".join(self.selection.missing()))
+
+
+# What is done with each type of event; functions of the Window, so that it holds no references to itself.
+_HANDLERS = {
+    events.WireData: Window._on_wire_data,
+    events.ProcessExec: Window._on_exec,
+    events.ProcessFork: lambda window, event: window.ledger.on_fork(event),
+    events.ProcessExit: lambda window, event: window.ledger.on_exit(event),
+    events.ProcessFound: lambda window, event: window.ledger.on_found(event),
+    events.LibraryMapped: lambda window, event: window._probed_files.on_library(event),
+    events.OperationSeen: lambda window, event: window.ledger.on_operation(event),
+    events.FileNotRead: lambda window, event: window.ledger.on_file_not_read(event),
+    FileObserved: lambda window, event: window.ledger.on_file(event),
+}
 
 
 @within_limits()

@@ -19,7 +19,7 @@ def test_ad_hoc_from_the_checkout(checkout, tmp_path, name):
     done, result = checkout.module(name, "duration=5 dest=%s/" % tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     # both can only come from the action plugin
-    assert "localhost: looking for 5 s" in done.stderr
+    assert "localhost: observing for 5 s" in done.stderr
     assert result["dest"] == str(tmp_path / "localhost.json.gz")
     profile = json.loads(gzip.decompress((tmp_path / "localhost.json.gz").read_bytes()))
     assert profile["window"]["requested_seconds"] == 5
