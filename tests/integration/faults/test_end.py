@@ -28,7 +28,11 @@ def of_process(pid):
     """The ids of programs, maps and links that a process holds, from its descriptors."""
     found = {"prog": set(), "map": set(), "link": set()}
     for path in pathlib.Path("/proc/%d/fdinfo" % pid).iterdir():
-        for line in path.read_text().splitlines():
+        try:
+            lines = path.read_text().splitlines()
+        except FileNotFoundError:  # a descriptor that was open for a moment, as while the cost of a hit is measured
+            continue
+        for line in lines:
             for kind in found:
                 if line.startswith(kind + "_id:"):
                     found[kind].add(int(line.split()[1]))
