@@ -31,6 +31,7 @@ class ActionModule(ActionBase):
             made = _report.make(self._loader.path_dwim(arguments["audit"]), arguments["hosts"], arguments["results"],
                                 dry_run=self._task.check_mode)
         except _store.StoreError as error:
-            raise AnsibleActionFail(str(error)) from error
+            # not from error: ansible-core 2.19 and later would append the text of every cause
+            raise AnsibleActionFail(str(error)) from None
         # a report on what is there changes nothing anybody manages
         return dict(result, changed=False, **made)

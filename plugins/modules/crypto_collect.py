@@ -15,7 +15,7 @@ description:
     stores it on the controller, and removes the job's files from the host.
   - Use it instead of M(ansible.builtin.async_status), which neither validates nor stores.
 requirements:
-  - jsonschema 4.18 or newer on the controller.
+  - jsonschema 4.18 or newer on the controller
 options:
   jid:
     description:

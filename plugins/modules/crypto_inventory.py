@@ -17,7 +17,7 @@ description:
   - A file that can't be read is moved to C(AUDIT/quarantine/) and named in the manifest. It never stops the merge.
   - Several controllers may write into one audit folder. Their hosts are merged.
 requirements:
-  - jsonschema 4.18 or newer on the controller.
+  - jsonschema 4.18 or newer on the controller
 options:
   audit:
     description:

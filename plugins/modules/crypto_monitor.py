@@ -16,7 +16,7 @@ description:
   - The last event is always C(coverage), so a stream that was cut can't look whole.
   - With O(dest) the stream is stored on the controller as JSON Lines, one event a line.
 requirements:
-  - The same as of M(cryptofleet.audit.crypto_profile).
+  - The same as of M(cryptofleet.audit.crypto_profile)
 options:
   events:
     description:

@@ -14,8 +14,8 @@ description:
     Where the kernel refuses one, its error is in the result, and what to do about it.
   - It never fails because a host can do little. It says so.
 requirements:
-  - Python 3.8 or newer on the host. Nothing but its standard library.
-  - jsonschema 4.18 or newer on the controller.
+  - Python 3.8 or newer on the host (3.9 with ansible-core 2.20 or newer), nothing but its standard library
+  - jsonschema 4.18 or newer on the controller
 options:
   engine:
     description:

@@ -21,10 +21,10 @@ description:
     A window of 15 seconds or more over a network connection runs as a job of its own on the host, so an idle connection that
     is cut does not end it.
 requirements:
-  - Root, for the full grade.
-  - libbpf.so.1 or libbpf.so.0 on the host and a kernel with type information (BTF), for the engine V(libbpf).
-  - Python 3.8 or newer on the host. Nothing but its standard library.
-  - jsonschema 4.18 or newer on the controller.
+  - Root, for the full grade
+  - libbpf.so.1 or libbpf.so.0 on the host and a kernel with type information (BTF), for the engine V(libbpf)
+  - Python 3.8 or newer on the host (3.9 with ansible-core 2.20 or newer), nothing but its standard library
+  - jsonschema 4.18 or newer on the controller
 options: {}
 extends_documentation_fragment:
   - cryptofleet.audit._attributes

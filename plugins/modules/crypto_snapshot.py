@@ -16,8 +16,8 @@ description:
   - What the host has configured is in it too, C(host_crypto).
   - It shows what is present, never what is used. Use M(cryptofleet.audit.crypto_profile) for that.
 requirements:
-  - Python 3.8 or newer on the host. Nothing but its standard library.
-  - jsonschema 4.18 or newer on the controller.
+  - Python 3.8 or newer on the host (3.9 with ansible-core 2.20 or newer), nothing but its standard library
+  - jsonschema 4.18 or newer on the controller
 options: {}
 extends_documentation_fragment:
   - cryptofleet.audit._attributes.instant

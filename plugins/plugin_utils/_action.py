@@ -226,7 +226,8 @@ class ModuleAction(AuditAction):
         try:
             _store.check_writable(_store.target_path(dest, host))
         except _store.StoreError as error:
-            raise AnsibleActionFail(str(error)) from error
+            # not from error: ansible-core 2.19 and later would append the text of every cause
+            raise AnsibleActionFail(str(error)) from None
 
     def _start(self, arguments, task_vars):
         """Start the job of a task with poll: 0; crypto_collect does the rest.

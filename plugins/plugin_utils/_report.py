@@ -39,7 +39,9 @@ def make(audit, hosts, results, dry_run=False):
                     entries[host] = _manifest.entry(host, "invalid", problem)
             counts = _manifest.counts(entries)
             page, details = _summary.render(inventory, entries, counts, quarantined)
-            if not dry_run:
+            if dry_run:
+                page = ["CHECK MODE: no profile is stored; this page is of the profiles that the folder holds already", ""] + page
+            else:
                 _manifest.write(audit, entries, quarantined, COLLECTION_VERSION)
                 inventory.write(paths["inventory"], entries, counts, COLLECTION_VERSION)
                 text = "\n".join(page + ["", DETAILS, ""] + details) + "\n"

@@ -18,7 +18,8 @@ from ansible.module_utils.basic import missing_required_lib
 try:
     import jsonschema
     import referencing
-except ImportError:
+    jsonschema.Draft202012Validator({}, registry=referencing.Registry())  # a TypeError before 4.18
+except (ImportError, TypeError):
     JSONSCHEMA_TRACEBACK = traceback.format_exc()
 else:
     JSONSCHEMA_TRACEBACK = None

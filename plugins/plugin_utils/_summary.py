@@ -43,7 +43,7 @@ def _page(inventory, coverage, assets):
         libraries.append(("installed", "probed, but mapped by no running process: " + ", ".join(unmapped)))
     use, idle = assets.use_rows(coverage.observed, coverage.seconds())
     if idle:
-        use.append(("to see more", ["observe for longer (make audit DURATION=%d), or while the services are in use" % coverage.longer()]))
+        use.append(("to see more", ["observe for longer, %d s for instance, or while the services are in use" % coverage.longer()]))
     hosts = host_lines(coverage.single) if coverage.single else coverage.hosts.lines(2)
     foot = [""] + coverage.lines()
     titles = ["", "CRYPTO LIBRARIES ON %s" % ("THIS HOST" if coverage.single else "THESE HOSTS")], ["", "IN USE"]

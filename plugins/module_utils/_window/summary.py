@@ -17,6 +17,8 @@ _KIND_WORDS = {"csr": "certificate request", "crl": "CRL"}
 
 # field of a profile's summary -> the probes that fill it
 _SEEN_BY = {"tls": ("tls_handshake",), "ssh": ("ssh_kex",), "algorithms": ("openssl_api", "library_api")}
+# a selected process is in a profile without any of them too
+_CRYPTOGRAPHY = ("libraries", "files", "operations", "tls", "ssh", "stacks")
 _OBSERVING = ("attached", "partial", "detached_over_budget")  # statuses of a probe
 
 _FIPS = {True: "on", False: "off", None: "not supported by the kernel"}
@@ -42,15 +44,15 @@ def profile_summary(document):
         "grade": document["engine"]["grade"],
         "ended_at": document["window"]["ended_at"],
         "seconds": document["window"]["actual_seconds"],
-        "processes": len(processes),
-        "libraries": _ranked((_named(library), 1) for process in processes for library in process["libraries"]),
+        "processes": sum(1 for process in processes if any(process[name] for name in _CRYPTOGRAPHY)),
+        "libraries": _ranked((name, 1) for process in processes for name in {_named(library) for library in process["libraries"]}),
         "tls": _ranked((_negotiated_tls(entry), entry["count"]) for entry in tls),
         "ssh": _ranked((_negotiated_ssh(entry), entry["count"]) for entry in ssh),
         "algorithms": _ranked((operation["algorithm"], operation["count"]) for process in processes for operation in process["operations"]
                               if operation["algorithm"] and not operation.get("internal")),
         "files": _ranked((_KIND_WORDS.get(kind, kind.replace("_", " ")), 1) for kind, _path in
                          {(file["kind"], file["path"]) for process in processes for file in process["files"]}),
-        "stacks": _ranked((_named(stack), 1) for process in processes for stack in process["stacks"] or ()),
+        "stacks": _ranked((name, 1) for process in processes for name in {_named(stack) for stack in process["stacks"] or ()}),
     }
     for field in _SEEN_BY:
         if not _observed(document, field):
@@ -68,7 +70,7 @@ def profile_sentence(document, summary):
     processes = [process for process in document["processes"] if not process["audit_connection"]]
     handshakes = {name: sum(entry["count"] for process in processes for entry in process[name])
                   + sum(entry["count"] for entry in document["unattributed"][name]) for name in ("tls", "ssh")}
-    text = "%s with cryptography on %s" % (_counted(len(processes), "process", "processes"), _plain(document["host"]["hostname"] or "this host"))
+    text = "%s with cryptography on %s" % (_counted(summary["processes"], "process", "processes"), _plain(document["host"]["hostname"] or "this host"))
     found = {"tls": (handshakes["tls"], "TLS handshake"), "ssh": (handshakes["ssh"], "SSH key exchange"),
              "algorithms": (len({operation["algorithm"] for process in processes for operation in process["operations"]}), "algorithm")}
     found = {field: words for field, words in found.items() if _observed(document, field)}
@@ -211,7 +213,7 @@ def _event_line(event):
     elif kind == "process_fork":
         words = ["child %s" % event.get("child_pid")]
     else:
-        words = [event.get("exe") or ""]
+        words = [event["exe"]] if event.get("exe") else []
     return " ".join([event["time"][11:23], "%s[%s]" % (event.get("name") or "?", event.get("pid")), kind] + words)
 
 

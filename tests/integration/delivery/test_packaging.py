@@ -45,7 +45,7 @@ def test_the_tarball_holds_what_a_user_needs_and_nothing_else(tarball):
     with tarfile.open(tarball) as archive:
         names = archive.getnames()
     tops = {name.split("/")[0] for name in names}
-    assert tops == {"CHANGELOG.rst", "CONTRIBUTING.md", "COPYING", "FILES.json", "LICENSES", "MANIFEST.json", "Makefile", "README.md", "bpf", "changelogs", "docs",
+    assert tops == {"CHANGELOG.rst", "CONTRIBUTING.md", "COPYING", "FILES.json", "LICENSES", "MANIFEST.json", "README.md", "bpf", "changelogs", "docs",
                     "meta", "playbooks", "plugins", "roles", "scripts"}
     assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc") or "/." in name or name.startswith("bpf/build")]
     for name in ("plugins/modules/crypto_profile.py", "plugins/action/crypto_profile.py", "plugins/module_utils/_kernel/objects_x86_64.py",

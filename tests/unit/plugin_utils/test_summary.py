@@ -56,7 +56,7 @@ def test_an_idle_host_shows_what_it_is_and_why_rows_are_empty(summarise, idle):
     assert row(page, "TLS").endswith("none in this window: no TLS, QUIC or DTLS connection began in 30 s")
     for label in ("SSH", "algorithms", "certificates", "keys", "in programs"):
         assert "none in this window: no " in row(page, label)
-    assert "make audit DURATION=300" in row(page, "to see more")
+    assert "300 s for instance" in row(page, "to see more")
     assert lines[-3:] == ["  hosts: 1 of 1 audited; window of 30 s (libbpf, grade full), 1 program run seen",
                           "  complete: yes, for all processes; what is not listed above did not happen in the window", "  lost: nothing"]
     assert "nothing to add: every host was audited" in text
