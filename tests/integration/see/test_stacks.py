@@ -98,7 +98,9 @@ def test_processes_that_are_there_before(server_program, site):
     coverage = profile["coverage"]
     assert coverage["processes"]["unobservable"] == 3 and coverage["processes"]["idle"] + coverage["processes"]["observed"] == 2
     assert coverage["complete"] is True and coverage["scope"]["processes"] == "selected"
-    assert {entry["pid"] for entry in coverage["scope"]["excluded"]} == {server, java, package}
+    excluded = {entry["pid"]: entry["code"] for entry in coverage["scope"]["excluded"]}
+    assert {pid for pid, code in excluded.items() if code == "unobservable"} == {server, java, package}, excluded
+    assert set(excluded.values()) <= {"unobservable", "stacks_not_searched"}, excluded
     assert reason(profile, "unobservable")["count"] == 3 and reason(profile, "unobservable")["effect"] == "excluded"
 
 
