@@ -168,7 +168,7 @@ class FileOpenProbe(BpfProbe):
         """Read queued files.
 
         :arg everything: bool, all of them and not only as many as one tick may take.
-        :returns: list of FileObserved.
+        :returns: list of FileObserved and FileNotRead.
         """
         found = []
         left = len(self._waiting) if everything else min(_LOOKS_PER_TICK, len(self._waiting))
@@ -232,7 +232,7 @@ class FileOpenProbe(BpfProbe):
         """Read the files that were opened for writing.
 
         :arg image: Image of the process that opened them; None for all.
-        :returns: list of FileObserved.
+        :returns: list of FileObserved and FileNotRead.
         """
         images = [image] if image is not None else list(self._written)
         held = [event for each in images for event in self._written.pop(each, ())]
@@ -249,7 +249,7 @@ class FileOpenProbe(BpfProbe):
         if facts.kind is None:
             self._gone += look is not None and look.gone
             self._forget(event.key)
-            return None
+            return events.FileNotRead(event.time, event.subject, event.path) if _is_detached(event.path) else None
         return FileObserved(event.time, event.subject, event.key, event.path, truncated, facts, look, event.counted)
 
     def _judge(self, key, verdict):

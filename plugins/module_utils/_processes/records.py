@@ -123,8 +123,11 @@ class ProcessRecord:
 
     @property
     def is_kernel_thread(self):
-        """Whether it is a thread of the kernel: a child of kthreadd (kernel/kthread.c), whose pid is 2, that runs no program."""
-        return self.parent_pid == 2 and self.exe is None
+        """Whether it is a thread of the kernel: a child of kthreadd (kernel/kthread.c), whose pid is 2, that runs no program.
+
+        Of what /proc lists they are left out already; in a PID namespace pid 2 is any process, whose children may be unreadable.
+        """
+        return self.source == "kernel" and self.parent_pid == 2 and self.exe is None and not self.permission_denied
 
     @property
     def audit_connection(self):

@@ -232,3 +232,20 @@ def test_a_cut_name_is_not_the_name_it_begins_with(monkeypatch):
         ledger.on_operation(operation(image(), name=name))
     found = sorted((held.algorithm, held.cut) for held in only(ledger.records()).operations.values())
     assert found == [("AES-128-CBC-HMAC-SHA256", False), ("AES-128-CBC-HMAC-SHA256", True), ("AES-128-CBC-HMAC-SHA256X", False)]
+
+
+def test_threads_of_the_kernel_are_no_processes(monkeypatch):
+    ledger, _lines = make(monkeypatch)
+    thread = image(PID + 5)
+    ledger.on_fork(fork(thread, image(2, 1, 0), START))
+    assert not only(by_image(ledger, PID + 5)).selected and ledger.seen == 0
+
+
+def test_an_unreadable_child_of_pid_2_is_a_process(monkeypatch):
+    """As in a PID namespace, where pid 2 is not the kernel's."""
+    proc = FakeProc()
+    proc.processes[PID] = {"start": START, "exe": b"/usr/bin/secret", "ppid": 2, "forbidden": True}
+    ledger, _lines = make(monkeypatch, proc)
+    list(ledger.scan())
+    record = only(ledger.records())
+    assert record.selected and record.permission_denied
