@@ -178,7 +178,7 @@ class FileOpened(NamedTuple):
 
 
 class FileNotRead(NamedTuple):
-    """An open of a file whose content can't be read: no path leads to it."""
+    """An open of a file whose content could not be read, and whose name says nothing: it was gone, or no path leads to it."""
 
     time: int
     subject: Subject

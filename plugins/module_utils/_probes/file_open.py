@@ -201,12 +201,12 @@ class FileOpenProbe(BpfProbe):
             look = self.looker.look(path, event.subject.mount_namespace, event.subject.image.pid, event.key.inode)
             facts = look.facts
         if facts.kind is None:
-            if look is not None and look.gone:
-                self._gone += 1
-            else:
+            gone = look is not None and look.gone
+            self._gone += gone
+            if not gone:
                 self._judge(event.key, events.INODE_OTHER)
             self._forget(event.key)
-            return events.FileNotRead(event.time, event.subject, path) if detached else None
+            return events.FileNotRead(event.time, event.subject, path) if gone or detached else None
         if look is not None and not look.gone:
             self._judge(event.key, events.INODE_CRYPTO)
         return FileObserved(event.time, event.subject, event.key, path, truncated, facts, look, event.counted)
@@ -247,9 +247,10 @@ class FileOpenProbe(BpfProbe):
             look = self.looker.look(event.path, event.subject.mount_namespace, event.subject.image.pid, event.key.inode)
             facts = look.facts
         if facts.kind is None:
-            self._gone += look is not None and look.gone
+            gone = look is not None and look.gone
+            self._gone += gone
             self._forget(event.key)
-            return events.FileNotRead(event.time, event.subject, event.path) if _is_detached(event.path) else None
+            return events.FileNotRead(event.time, event.subject, event.path) if gone or _is_detached(event.path) else None
         return FileObserved(event.time, event.subject, event.key, event.path, truncated, facts, look, event.counted)
 
     def _judge(self, key, verdict):

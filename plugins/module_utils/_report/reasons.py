@@ -228,8 +228,8 @@ REASONS = {
         "Choose fewer processes with pid, name, unit or container."),
     "files_not_read": Reason(
         EXCLUDED, "process",
-        "%(count)d process opened a file in no mounted file system (memfd, lazily unmounted): its content was not read",
-        "%(count)d processes opened files in no mounted file system (memfd, lazily unmounted): their content was not read",
+        "%(count)d process opened a file whose content could not be read: it was gone or leased, or is in no mounted file system",
+        "%(count)d processes opened files whose content could not be read: they were gone or leased, or are in no mounted file system",
         None),
     # nothing can be hidden by these
     "unattributed_handshakes": Reason(

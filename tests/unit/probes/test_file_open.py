@@ -8,11 +8,12 @@ import os
 import stat
 
 import pytest
+from ansible_collections.cryptofleet.audit.plugins.module_utils._files.look import Looker
 from ansible_collections.cryptofleet.audit.plugins.module_utils._kernel import events
 from ansible_collections.cryptofleet.audit.plugins.module_utils._probes.file_open import FileObserved, FileOpenProbe
 
 IMAGE = events.Image(4711, 1, 10 ** 9)
-SUBJECT = events.Subject(IMAGE, 1, 0, 0, 1, b"load")
+SUBJECT = events.Subject(IMAGE, 1, 0, 0, None, b"load")
 
 
 def opened(path, flags=0):
@@ -44,3 +45,12 @@ def test_its_name_may_say_what_it_is(flags):
 def test_a_path_that_was_cut_is_a_loss(path, flags):
     probe = FileOpenProbe(None, -1, 0)
     assert told(probe, path, flags) == [] and probe._truncated == 1
+
+
+@pytest.mark.parametrize("flags", [os.O_RDONLY, os.O_RDWR])
+def test_a_file_that_is_gone_is_not_read_and_that_is_said(tmp_path, flags):
+    """A key in a temporary file that was unlinked at once."""
+    probe = FileOpenProbe(None, -1, 0)
+    probe.looker = Looker()
+    path = os.fsencode(tmp_path / "tmpx8k2")
+    assert told(probe, path, flags) == [events.FileNotRead(10 ** 9, SUBJECT, path)] and probe.unseen() == 1
